@@ -1,0 +1,663 @@
+//! `Queue<T>`: a bounded ring, many producers and many consumers.
+//!
+//! # Words
+//!
+//! Positions count messages from 0 on and never wrap; position `p` uses cell `p % capacity`. Each
+//! cell has a `stamp` and room for a message:
+//!
+//! | stamp | cell |
+//! |---|---|
+//! | `2p` | free for position `p` |
+//! | `2p + 1` | holds the message of position `p` |
+//!
+//! Producers exclude one another by the tail's lock, consumers by the head's. Under its lock a
+//! producer writes the message into the cell of `tail.position` and stores `2p + 1` (Release): that
+//! publishes the message. Under its lock a consumer copies the message of `head.position` out and
+//! stores `2(p + capacity)` (Release): that takes it, and frees the cell. Only then does either move
+//! its `position` on, which is nothing but a note of where to go on: the stamps are the truth.
+//!
+//! So a message crosses with the one cache line that holds it, and neither side reads the other's
+//! position.
+//!
+//! # What a death leaves behind
+//!
+//! The lock's next holder finds out from the stamp at `position`:
+//!
+//! * a producer before it published: the cell is free still; what it wrote is not part of the queue.
+//! * after that, before `position` moved on: the cell holds the message of `position`; the next one
+//!   moves `position` on, and wakes the consumers again.
+//! * a consumer before it took the message: the cell holds it still, and the next one gets it.
+//! * after that: the cell is free for the next round; the next one moves `position` on, and wakes
+//!   the producers again.
+//!
+//! `interrupted` is for statistics: the low half names the position that is being worked on (plus
+//! one), the high half counts those that a death interrupted; one store changes both.
+//!
+//! A death between publishing and waking the other side delays that side by at most 100 ms, if
+//! nobody pushes or pops in the meantime.
+
+use std::fmt;
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::error::{LockError, PopError, PushError};
+use crate::layout::{self, QueueEnd};
+use crate::raw::bytes::{self, Slot};
+use crate::raw::deadline::Deadline;
+use crate::raw::event_count::Notify;
+use crate::raw::lock::{Acquired, Release};
+use crate::segment::object::{Mechanics, Misfit, ObjectKind};
+use crate::segment::region::{Extent, Located, Series};
+use crate::shared::Shared;
+
+/// A bounded first-in, first-out queue between any number of producers and consumers. Opened by
+/// name: [`Segment::queue`](crate::Segment::queue).
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use outlive::{PopError, Segment};
+///
+/// let jobs = Segment::anonymous()?.queue::<u64>("jobs", 100)?;
+/// jobs.push(7)?;
+/// jobs.push(8)?;
+/// jobs.close()?;
+/// assert_eq!(jobs.iter().collect::<Result<Vec<_>, _>>()?, [7, 8]);
+/// assert_eq!(jobs.pop(), Err(PopError::Closed));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Messages of one producer arrive in the order in which it pushed them. Waiting sleeps in the
+/// kernel after a short spin.
+///
+/// # Crash behaviour
+///
+/// A pushed message stays, exactly once, in order. A producer killed while it writes a message drops
+/// it whole: it is as if it had not pushed. A consumer killed before it has taken a message leaves
+/// it to the next one; once it has taken it, the message is its own and goes with it. Both are
+/// counted: [`stats`](Self::stats). Neither keeps anybody waiting: the kernel hands the dead one's
+/// place on at once.
+///
+/// # Memory ordering
+///
+/// What was written before a push is seen after the pop of that message.
+pub struct Queue<T> {
+    inner: Located<layout::Queue>,
+    cells: Series<AtomicU64>,
+    capacity: u64,
+    /// `capacity - 1` if that is a mask.
+    mask: Option<u64>,
+    _message: std::marker::PhantomData<T>,
+}
+
+impl<T> Clone for Queue<T> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), ..*self }
+    }
+}
+
+impl<T> fmt::Debug for Queue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue")
+            .field("place", &self.inner)
+            .field("capacity", &self.capacity)
+            .field("length", &length(&self.inner, self.capacity))
+            .finish_non_exhaustive()
+    }
+}
+
+/// What deaths interrupted in a [`Queue`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueStats {
+    /// Messages whose producer died before they were complete: dropped whole.
+    pub dropped: u32,
+    /// Messages whose consumer died before it had taken them: given to the next one.
+    pub redelivered: u32,
+}
+
+/// What a single attempt came to.
+enum Attempt<R> {
+    Done(R),
+    /// Full, or empty.
+    Unready,
+    Closed,
+}
+
+const fn free(position: u64) -> u64 {
+    position.wrapping_mul(2)
+}
+
+const fn filled(position: u64) -> u64 {
+    position.wrapping_mul(2).wrapping_add(1)
+}
+
+/// Messages in the queue: exact when nobody is at work.
+fn length(queue: &layout::Queue, capacity: u64) -> u64 {
+    // The head first: it only follows the tail.
+    let head = queue.head.position.load(Ordering::Acquire);
+    let tail = queue.tail.position.load(Ordering::Acquire);
+    tail.wrapping_sub(head).min(capacity)
+}
+
+impl QueueEnd {
+    fn reset(&self) {
+        self.lock.reset();
+        self.position.store(0, Ordering::Relaxed);
+        self.interrupted.store(0, Ordering::Relaxed);
+    }
+
+    /// With the lock held: notes which position is being worked on.
+    #[inline]
+    fn begin(&self, position: u64) {
+        let count = self.interrupted.load(Ordering::Relaxed) & !0xffff_ffff;
+        let low = position.wrapping_add(1) & 0xffff_ffff;
+        self.interrupted.store(count | low, Ordering::Relaxed);
+    }
+
+    /// With the lock held: the work on `position` is complete.
+    #[inline]
+    fn advance(&self, position: u64) {
+        // Release: for `length`; the other side goes by the stamps.
+        self.position.store(position.wrapping_add(1), Ordering::Release);
+    }
+
+    /// With the lock held, after a death before the work on `position` was complete.
+    fn count_interrupted(&self, position: u64) {
+        let word = self.interrupted.load(Ordering::Relaxed);
+        if word & 0xffff_ffff == position.wrapping_add(1) & 0xffff_ffff {
+            // One store: counted once, even if this is interrupted as well.
+            let count = (word >> 32).wrapping_add(1);
+            self.interrupted.store(count << 32, Ordering::Relaxed);
+        }
+    }
+
+    fn interrupted_count(&self) -> u32 {
+        (self.interrupted.load(Ordering::Relaxed) >> 32) as u32
+    }
+}
+
+impl<T: Shared> Queue<T> {
+    #[inline]
+    fn index(&self, position: u64) -> usize {
+        let index = match self.mask {
+            Some(mask) => position & mask,
+            None => position % self.capacity,
+        };
+        index as usize // below the capacity, which is a usize
+    }
+
+    /// The stamp and the message of a position. The index is within the series, whose length is the
+    /// capacity.
+    #[inline]
+    fn cell(&self, position: u64) -> Option<(&AtomicU64, Slot<T>)> {
+        let index = self.index(position);
+        Some((self.cells.get(index)?, self.cells.slot(index, message_offset::<T>())?))
+    }
+
+    // ---- producers
+
+    /// With the tail's lock held by this thread, from a dead producer.
+    #[cold]
+    fn recover_tail(&self, queue: &layout::Queue) {
+        let position = queue.tail.position.load(Ordering::Relaxed);
+        if let Some((stamp, _)) = self.cell(position) {
+            if stamp.load(Ordering::Acquire) == filled(position) {
+                queue.tail.advance(position);
+                // The dead one may not have come to it.
+                queue.not_empty.event.notify(Notify::All);
+            } else {
+                queue.tail.count_interrupted(position);
+            }
+        }
+        queue.tail.lock.mark_consistent();
+    }
+
+    /// With the tail's lock held.
+    #[inline]
+    fn put(&self, queue: &layout::Queue, message: &T) -> Attempt<()> {
+        if queue.closed.load(Ordering::Relaxed) != 0 {
+            return Attempt::Closed;
+        }
+        let position = queue.tail.position.load(Ordering::Relaxed);
+        let Some((stamp, slot)) = self.cell(position) else { return Attempt::Unready };
+        // Acquire: pairs with the Release in `take`; the message that was here has been read.
+        let now = stamp.load(Ordering::Acquire);
+        if now != free(position) {
+            return Attempt::Unready;
+        }
+        queue.tail.begin(position);
+        slot.write(message);
+        // Release: pairs with the Acquire in `take`. This store publishes the message.
+        stamp.store(filled(position), Ordering::Release);
+        queue.tail.advance(position);
+        Attempt::Done(())
+    }
+
+    #[inline]
+    fn attempt_push(&self, message: &T, deadline: Deadline) -> Result<Attempt<()>, LockError> {
+        let queue = self.inner.writable()?;
+        if queue.tail.lock.lock(deadline)? == Acquired::OwnerDied {
+            self.recover_tail(queue);
+        }
+        let attempt = self.put(queue, message);
+        queue.tail.lock.unlock(Release::Clean);
+        if matches!(attempt, Attempt::Done(())) {
+            queue.not_empty.event.notify(Notify::One);
+        }
+        Ok(attempt)
+    }
+
+    /// Appends a message, sleeping while the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](PushError::Closed) and [`Lock`](PushError::Lock), with the message.
+    #[inline]
+    pub fn push(&self, message: T) -> Result<(), PushError<T>> {
+        self.push_until(message, Deadline::Never)
+    }
+
+    /// Appends a message if there is room. Other producers are waited for (they take nanoseconds, or
+    /// are dead), consumers are not.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`](PushError::Full), [`Closed`](PushError::Closed) and [`Lock`](PushError::Lock), with
+    /// the message.
+    #[inline]
+    pub fn try_push(&self, message: T) -> Result<(), PushError<T>> {
+        match self.attempt_push(&message, Deadline::Never) {
+            Ok(Attempt::Done(())) => Ok(()),
+            Ok(Attempt::Unready) => Err(PushError::Full(message)),
+            Ok(Attempt::Closed) => Err(PushError::Closed(message)),
+            Err(error) => Err(PushError::Lock(message, error)),
+        }
+    }
+
+    /// Appends a message, sleeping for at most `timeout` while the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](PushError::TimedOut), never before the time is up, and those of
+    /// [`push`](Self::push), with the message.
+    pub fn push_timeout(&self, message: T, timeout: Duration) -> Result<(), PushError<T>> {
+        self.push_until(message, Deadline::after(timeout))
+    }
+
+    #[inline]
+    fn push_until(&self, message: T, deadline: Deadline) -> Result<(), PushError<T>> {
+        let attempt = || self.attempt_push(&message, deadline);
+        match self.settle(attempt, |queue| &queue.not_full, || self.has_room(), deadline) {
+            Ok(Some(Attempt::Done(()))) => Ok(()),
+            Ok(Some(Attempt::Closed)) => Err(PushError::Closed(message)),
+            Ok(Some(Attempt::Unready) | None) | Err(LockError::TimedOut) => {
+                Err(PushError::TimedOut(message))
+            }
+            Err(error) => Err(PushError::Lock(message, error)),
+        }
+    }
+
+    /// Whether a push might succeed or fail for another reason than a full queue. Without a lock.
+    fn has_room(&self) -> bool {
+        let position = self.inner.tail.position.load(Ordering::Relaxed);
+        let full = self.cell(position).is_some_and(|(stamp, _)| {
+            // One lap behind: the message of that lap is still there.
+            stamp.load(Ordering::Relaxed) == filled(position.wrapping_sub(self.capacity))
+        });
+        !full || self.is_closed()
+    }
+
+    // ---- consumers
+
+    /// With the head's lock held by this thread, from a dead consumer.
+    #[cold]
+    fn recover_head(&self, queue: &layout::Queue) {
+        let position = queue.head.position.load(Ordering::Relaxed);
+        if let Some((stamp, _)) = self.cell(position) {
+            let now = stamp.load(Ordering::Acquire);
+            if now == filled(position) {
+                queue.head.count_interrupted(position);
+            } else if now != free(position) {
+                queue.head.advance(position);
+                queue.not_full.event.notify(Notify::All);
+            }
+        }
+        queue.head.lock.mark_consistent();
+    }
+
+    /// With the head's lock held.
+    #[inline]
+    fn take(&self, queue: &layout::Queue) -> Result<Attempt<T>, LockError> {
+        // Before the cell: what was pushed before the close is there then.
+        // Acquire: pairs with the Release in `close`.
+        let closed = queue.closed.load(Ordering::Acquire) != 0;
+        let position = queue.head.position.load(Ordering::Relaxed);
+        let Some((stamp, slot)) = self.cell(position) else { return Ok(Attempt::Unready) };
+        // Acquire: pairs with the Release in `put`.
+        if stamp.load(Ordering::Acquire) != filled(position) {
+            return Ok(if closed { Attempt::Closed } else { Attempt::Unready });
+        }
+        queue.head.begin(position);
+        let message = slot.read().check();
+        // Release: pairs with the Acquire in `put`; the cell was read. This store takes the message.
+        stamp.store(free(position.wrapping_add(self.capacity)), Ordering::Release);
+        queue.head.advance(position);
+        // Bytes that are no message are taken as well, or they would block the queue for ever.
+        message.map(Attempt::Done).ok_or(LockError::Corrupt { what: "a message" })
+    }
+
+    #[inline]
+    fn attempt_pop(&self, deadline: Deadline) -> Result<Attempt<T>, LockError> {
+        let queue = self.inner.writable()?;
+        // A look without the lock keeps idle consumers out of one another's way.
+        if !self.has_message() {
+            return Ok(Attempt::Unready);
+        }
+        if queue.head.lock.lock(deadline)? == Acquired::OwnerDied {
+            self.recover_head(queue);
+        }
+        let attempt = self.take(queue);
+        queue.head.lock.unlock(Release::Clean);
+        if !matches!(attempt, Ok(Attempt::Unready | Attempt::Closed)) {
+            queue.not_full.event.notify(Notify::One);
+        }
+        attempt
+    }
+
+    /// Whether a pop might succeed or fail for another reason than an empty queue. Without a lock.
+    #[inline]
+    fn has_message(&self) -> bool {
+        let position = self.inner.head.position.load(Ordering::Relaxed);
+        let empty = self
+            .cell(position)
+            .is_some_and(|(stamp, _)| stamp.load(Ordering::Relaxed) == free(position));
+        !empty || self.is_closed()
+    }
+
+    /// Takes the oldest message, sleeping while the queue is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](PopError::Closed) once the queue is closed and empty; [`Lock`](PopError::Lock).
+    #[inline]
+    pub fn pop(&self) -> Result<T, PopError> {
+        self.pop_until(Deadline::Never)
+    }
+
+    /// Takes the oldest message if there is one. Other consumers are waited for (they take
+    /// nanoseconds, or are dead), producers are not.
+    ///
+    /// # Errors
+    ///
+    /// [`Empty`](PopError::Empty), [`Closed`](PopError::Closed), [`Lock`](PopError::Lock).
+    #[inline]
+    pub fn try_pop(&self) -> Result<T, PopError> {
+        match self.attempt_pop(Deadline::Never)? {
+            Attempt::Done(message) => Ok(message),
+            Attempt::Unready => Err(PopError::Empty),
+            Attempt::Closed => Err(PopError::Closed),
+        }
+    }
+
+    /// Takes the oldest message, sleeping for at most `timeout` while the queue is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](PopError::TimedOut), never before the time is up, and those of
+    /// [`pop`](Self::pop).
+    pub fn pop_timeout(&self, timeout: Duration) -> Result<T, PopError> {
+        self.pop_until(Deadline::after(timeout))
+    }
+
+    #[inline]
+    fn pop_until(&self, deadline: Deadline) -> Result<T, PopError> {
+        let attempt = || self.attempt_pop(deadline);
+        match self.settle(attempt, |queue| &queue.not_empty, || self.has_message(), deadline) {
+            Ok(Some(Attempt::Done(message))) => Ok(message),
+            Ok(Some(Attempt::Closed)) => Err(PopError::Closed),
+            Ok(Some(Attempt::Unready) | None) | Err(LockError::TimedOut) => Err(PopError::TimedOut),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    // ---- both
+
+    /// Repeats an attempt until it is ready, spinning first and then sleeping. None at the deadline.
+    #[inline]
+    fn settle<R>(
+        &self,
+        attempt: impl Fn() -> Result<Attempt<R>, LockError>,
+        sleep: impl Fn(&layout::Queue) -> &layout::QueueSleep,
+        worthwhile: impl Fn() -> bool,
+        deadline: Deadline,
+    ) -> Result<Option<Attempt<R>>, LockError> {
+        let ready = || match attempt() {
+            Ok(Attempt::Unready) => None,
+            other => Some(other),
+        };
+        if let Some(outcome) = ready() {
+            return outcome.map(Some);
+        }
+        for _ in 0..SPINS {
+            spin_loop();
+            if worthwhile()
+                && let Some(outcome) = ready()
+            {
+                return outcome.map(Some);
+            }
+        }
+        sleep(self.inner.writable()?).event.wait_until(deadline, ready).transpose()
+    }
+
+    /// Closes the queue: nothing more can be pushed, and consumers get what is left and then
+    /// [`PopError::Closed`]. Final, and without effect on a closed queue.
+    ///
+    /// # Errors
+    ///
+    /// Those of the producers' lock.
+    ///
+    /// # Crash behaviour
+    ///
+    /// Closed or not. A process killed between closing and waking the sleepers delays them by at
+    /// most 100 ms.
+    pub fn close(&self) -> Result<(), LockError> {
+        let queue = self.inner.writable()?;
+        // Under the producers' lock, so that no push is half-way.
+        if queue.tail.lock.lock(Deadline::Never)? == Acquired::OwnerDied {
+            self.recover_tail(queue);
+        }
+        // Release: pairs with the Acquire in `take`; what was pushed before is there.
+        queue.closed.store(1, Ordering::Release);
+        queue.tail.lock.unlock(Release::Clean);
+        queue.not_empty.event.notify(Notify::All);
+        queue.not_full.event.notify(Notify::All);
+        Ok(())
+    }
+
+    /// Whether the queue was closed. Messages may be left in it.
+    #[must_use]
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        self.inner.closed.load(Ordering::Relaxed) != 0
+    }
+
+    /// How many messages are in the queue; while others push and pop, how many there were a moment
+    /// ago.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        length(&self.inner, self.capacity) as usize // at most the capacity, which is a usize
+    }
+
+    /// Whether there is no message in the queue.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many messages there is room for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity as usize // checked when it was opened
+    }
+
+    /// What deaths interrupted.
+    #[must_use]
+    pub fn stats(&self) -> QueueStats {
+        QueueStats {
+            dropped: self.inner.tail.interrupted_count(),
+            redelivered: self.inner.head.interrupted_count(),
+        }
+    }
+
+    /// Pops message after message, sleeping while the queue is empty, until it is closed.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_, T> {
+        Iter(self)
+    }
+
+    /// Pops message after message until the queue is empty.
+    #[must_use]
+    pub fn drain(&self) -> Drain<'_, T> {
+        Drain(self)
+    }
+
+    /// Copies of all messages that are in the queue, the oldest first, without taking them. Other
+    /// consumers wait meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Those of the consumers' lock.
+    pub fn peek_all(&self) -> Result<Vec<T>, LockError> {
+        let queue = self.inner.writable()?;
+        if queue.head.lock.lock(Deadline::Never)? == Acquired::OwnerDied {
+            self.recover_head(queue);
+        }
+        let head = queue.head.position.load(Ordering::Relaxed);
+        let messages = (0..self.capacity)
+            .map_while(|i| {
+                let position = head.wrapping_add(i);
+                let (stamp, slot) = self.cell(position)?;
+                // Acquire: pairs with the Release in `put`.
+                (stamp.load(Ordering::Acquire) == filled(position)).then(|| slot.read().check())
+            })
+            .collect::<Option<Vec<T>>>();
+        queue.head.lock.unlock(Release::Clean);
+        messages.ok_or(LockError::Corrupt { what: "a message" })
+    }
+}
+
+/// Spins before a sleep: long enough for a peer that is about to answer, short against the cost of
+/// sleeping.
+const SPINS: u32 = 60;
+
+/// See [`Queue::iter`].
+#[derive(Debug)]
+pub struct Iter<'a, T>(&'a Queue<T>);
+
+impl<T: Shared> Iterator for Iter<'_, T> {
+    type Item = Result<T, LockError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.0.pop() {
+            Ok(message) => Some(Ok(message)),
+            Err(PopError::Lock(error)) => Some(Err(error)),
+            Err(_) => None,
+        }
+    }
+}
+
+/// See [`Queue::drain`].
+#[derive(Debug)]
+pub struct Drain<'a, T>(&'a Queue<T>);
+
+impl<T: Shared> Iterator for Drain<'_, T> {
+    type Item = Result<T, LockError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.0.try_pop() {
+            Ok(message) => Some(Ok(message)),
+            Err(PopError::Lock(error)) => Some(Err(error)),
+            Err(_) => None,
+        }
+    }
+}
+
+impl<'a, T: Shared> IntoIterator for &'a Queue<T> {
+    type Item = Result<T, LockError>;
+    type IntoIter = Iter<'a, T>;
+
+    fn into_iter(self) -> Iter<'a, T> {
+        self.iter()
+    }
+}
+
+/// From the start of a cell to its message.
+const fn message_offset<T>() -> usize {
+    size_of::<u64>().next_multiple_of(bytes::alignment::<T>())
+}
+
+/// From cell to cell.
+const fn cell_stride<T>() -> usize {
+    (message_offset::<T>() + bytes::stride::<T>()).next_multiple_of(bytes::alignment::<T>())
+}
+
+const CELLS: usize = size_of::<layout::Queue>();
+
+#[allow(private_interfaces)] // sealed
+impl<T: Shared> Mechanics for Queue<T> {
+    type Init = usize;
+
+    const KIND: ObjectKind = ObjectKind::Queue;
+    const TYPE_TAG: u64 = T::TYPE_TAG;
+
+    fn describe(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Queue<")?;
+        T::describe(f)?;
+        f.write_str(">")
+    }
+
+    fn size(capacity: &usize) -> Result<u64, &'static str> {
+        bytes::check_alignment::<T>()?;
+        if *capacity == 0 {
+            return Err("a queue needs room for at least one message");
+        }
+        cell_stride::<T>()
+            .checked_mul(*capacity)
+            .and_then(|cells| cells.checked_add(CELLS))
+            .map(|size| size as u64)
+            .ok_or("its capacity is too large to be addressed")
+    }
+
+    fn initialise(extent: &Extent, capacity: usize) -> Option<()> {
+        let head = extent.head::<layout::Queue>()?;
+        head.capacity.store(capacity as u64, Ordering::Relaxed);
+        head.closed.store(0, Ordering::Relaxed);
+        head.tail.reset();
+        head.head.reset();
+        head.not_empty.event.reset();
+        head.not_full.event.reset();
+        let cells = extent.series::<AtomicU64>(CELLS, cell_stride::<T>(), capacity)?;
+        for index in 0..capacity {
+            cells.get(index)?.store(free(index as u64), Ordering::Relaxed);
+        }
+        Some(())
+    }
+
+    fn attach(extent: &Extent) -> Result<Self, &'static str> {
+        let inner: Located<layout::Queue> = extent.head().ok_or("it is too small for a queue")?;
+        let capacity = inner.capacity.load(Ordering::Relaxed);
+        let count = usize::try_from(capacity).ok().filter(|count| *count > 0);
+        let cells = count
+            .and_then(|count| extent.series(CELLS, cell_stride::<T>(), count))
+            .ok_or("its capacity is not that of its memory")?;
+        let mask = capacity.is_power_of_two().then(|| capacity - 1);
+        Ok(Self { inner, cells, capacity, mask, _message: std::marker::PhantomData })
+    }
+
+    fn fits(&self, init: &usize) -> Result<(), Misfit> {
+        let wanted = *init as u64;
+        if wanted == self.capacity { Ok(()) } else { Err(("capacity", self.capacity, wanted)) }
+    }
+}

@@ -1,0 +1,511 @@
+//! The errors of every family: what happened, to which object, and what to do about it.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// A system call that failed: which one, on what, and the kernel's errno.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OsError {
+    call: &'static str,
+    errno: i32,
+    subject: Option<String>,
+}
+
+impl OsError {
+    pub(crate) fn new(call: &'static str, errno: i32) -> Self {
+        Self { call, errno, subject: None }
+    }
+
+    /// The error of the call that has just failed on this thread.
+    pub(crate) fn last(call: &'static str) -> Self {
+        Self::new(call, io::Error::last_os_error().raw_os_error().unwrap_or(0))
+    }
+
+    pub(crate) fn on(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// The system call, named as its manual page is.
+    #[must_use]
+    pub fn call(&self) -> &'static str {
+        self.call
+    }
+
+    /// The error number (`ENOSPC` and the like, see errno(3)).
+    #[must_use]
+    pub fn errno(&self) -> i32 {
+        self.errno
+    }
+}
+
+impl fmt::Display for OsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.call)?;
+        if let Some(subject) = &self.subject {
+            write!(f, " on {subject}")?;
+        }
+        write!(f, " failed: {}", io::Error::from_raw_os_error(self.errno))
+    }
+}
+
+impl std::error::Error for OsError {}
+
+impl From<OsError> for io::Error {
+    fn from(error: OsError) -> Self {
+        io::Error::from_raw_os_error(error.errno)
+    }
+}
+
+/// Why a segment could not be created, opened, removed or handed on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SegmentError {
+    /// The name holds something that a segment's name cannot.
+    #[error("{name:?} cannot name a segment: {reason}")]
+    InvalidName {
+        /// The name as it was given.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The name is longer than the file system takes.
+    #[error("the segment name is {length} bytes long, the limit is {limit}: choose a shorter one")]
+    NameTooLong {
+        /// Its length in bytes.
+        length: usize,
+        /// The most that is possible, in bytes.
+        limit: usize,
+    },
+    /// `create` found a segment of that name that is in use, or that is persistent.
+    #[error(
+        "segment {name:?} exists already: use open or open_or_create to join it, or unlink it first"
+    )]
+    AlreadyExists {
+        /// The segment's name.
+        name: String,
+    },
+    /// `open` found no segment of that name, or only one whose users have all died.
+    #[error(
+        "there is no segment {name:?}: it was not created yet, or all its users have gone; \
+         use open_or_create to make it"
+    )]
+    NotFound {
+        /// The segment's name.
+        name: String,
+    },
+    /// The file's owner or mode keeps this user out.
+    #[error(
+        "permission denied for {}: it belongs to another user; its creator can open it up with \
+         SegmentOptions::mode, or open it read-only if that is all its mode grants", path.display()
+    )]
+    PermissionDenied {
+        /// The segment's file.
+        path: PathBuf,
+    },
+    /// Something of that name exists that is no segment of this library.
+    #[error("{} is not an outlive segment ({found}): choose another name", path.display())]
+    NotASegment {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: &'static str,
+    },
+    /// The file is shorter than its header says.
+    #[error(
+        "{} is cut short: its header says {expected} bytes, the file has {actual}; \
+         unlink it and create it anew", path.display()
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// The bytes that there should be.
+        expected: u64,
+        /// The bytes that there are.
+        actual: u64,
+    },
+    /// The segment was made on a machine of the other byte order.
+    #[error("{} was written with the other byte order: this machine cannot use it", path.display())]
+    ForeignEndianness {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The segment was made by a version of this library with another format.
+    #[error(
+        "{} has format version {found}, this build uses {supported}: build all its users with \
+         one version of outlive", path.display()
+    )]
+    VersionMismatch {
+        /// The file.
+        path: PathBuf,
+        /// The segment's version.
+        found: u32,
+        /// The version that this build reads and writes.
+        supported: u32,
+    },
+    /// The version is the same, but the structures are laid out otherwise.
+    #[error(
+        "{} was laid out by a differing build (stamp {found:#018x}, here {expected:#018x}): \
+         build all its users with one version of outlive for one architecture", path.display()
+    )]
+    LayoutMismatch {
+        /// The file.
+        path: PathBuf,
+        /// The stamp in the segment.
+        found: u64,
+        /// The stamp of this build.
+        expected: u64,
+    },
+    /// The segment's creator lives in another PID namespace, so that thread ids, by which the
+    /// kernel recognises a dead lock holder, would be mistaken for one another.
+    #[error(
+        "{} was created in another PID namespace, in which thread ids mean other threads: \
+         run its users in one (containers: --pid=host or a shared one)", path.display()
+    )]
+    ForeignPidNamespace {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Bytes in the segment contradict each other.
+    #[error("{segment} is damaged: {what}; unlink it and create it anew")]
+    Corrupt {
+        /// The segment's file or kind.
+        segment: String,
+        /// What was found.
+        what: &'static str,
+    },
+    /// The shared-memory file system is full.
+    #[error(
+        "no space for {needed} bytes in {}: free shared memory (df shows it, Segment::gc removes \
+         stale segments) or ask for less", path.display()
+    )]
+    NoSpace {
+        /// The file, or the directory for one that has no name.
+        path: PathBuf,
+        /// The bytes asked for.
+        needed: u64,
+    },
+    /// A capacity that cannot be had.
+    #[error(
+        "a capacity of {capacity} bytes is not possible: it has to be from {minimum} to {maximum}"
+    )]
+    InvalidCapacity {
+        /// What was asked for, in bytes.
+        capacity: u64,
+        /// The least, in bytes.
+        minimum: u64,
+        /// The most, in bytes.
+        maximum: u64,
+    },
+    /// Two options contradict each other, or the one is meaningless for the call.
+    #[error("{what}")]
+    InvalidOptions {
+        /// Which, and what to do.
+        what: &'static str,
+    },
+    /// Others kept the segment in a state of coming or going for longer than the limit.
+    #[error("segment {name:?} is held by processes that come and go or are stopped; try again")]
+    Busy {
+        /// The segment's name.
+        name: String,
+    },
+    /// The segment's memory could not be locked.
+    #[error("{0}; raise the limit of locked memory (ulimit -l, RLIMIT_MEMLOCK) or do without")]
+    MemoryLock(#[source] OsError),
+    /// Nothing was passed on under that key.
+    #[error(
+        "no segment was passed to this process as {key:?}: its parent has to call Segment::pass_to"
+    )]
+    NotInherited {
+        /// The key.
+        key: String,
+    },
+    /// Any other failure of the kernel's.
+    #[error(transparent)]
+    Os(#[from] OsError),
+}
+
+/// Why a named object could not be found, created or removed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ObjectError {
+    /// The name is empty, too long or holds a zero byte.
+    #[error("{name:?} cannot name an object: it needs 1 to {limit} bytes, none of them zero")]
+    InvalidName {
+        /// The name as it was given.
+        name: String,
+        /// The most bytes that a name may have.
+        limit: usize,
+    },
+    /// No object of that name.
+    #[error("there is no object {name:?} in the segment: create it, or use find_or_create")]
+    NotFound {
+        /// The object's name.
+        name: String,
+    },
+    /// `create_object` found an object of that name.
+    #[error("object {name:?} exists already: use find or find_or_create")]
+    AlreadyExists {
+        /// The object's name.
+        name: String,
+    },
+    /// The object is of another kind or holds another type.
+    #[error(
+        "object {name:?} is a {found}, but was opened as a {expected}: use the same type in every \
+         program, or another name"
+    )]
+    TypeMismatch {
+        /// The object's name.
+        name: String,
+        /// The type in the segment.
+        found: String,
+        /// The type that was asked for.
+        expected: String,
+    },
+    /// The object has another length or capacity than the one asked for.
+    #[error(
+        "object {name:?} has a {what} of {found}, but {expected} was asked for: use find to take it \
+         as it is, or remove it first"
+    )]
+    ShapeMismatch {
+        /// The object's name.
+        name: String,
+        /// `length`, `capacity`, ...
+        what: &'static str,
+        /// As it is in the segment.
+        found: u64,
+        /// As it was asked for.
+        expected: u64,
+    },
+    /// The object's size cannot be expressed, or is zero.
+    #[error("object {name:?} cannot be made: {what}")]
+    InvalidShape {
+        /// The object's name.
+        name: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The segment's capacity is used up.
+    #[error(
+        "the segment has no room for the {needed} bytes of object {name:?}: create it with a larger \
+         SegmentOptions::capacity (only what is used takes memory), or remove objects"
+    )]
+    SegmentFull {
+        /// The object's name.
+        name: String,
+        /// The bytes it needs.
+        needed: u64,
+    },
+    /// The shared-memory file system is full.
+    #[error("no shared memory left for the {needed} bytes of object {name:?} (df shows it)")]
+    NoSpace {
+        /// The object's name.
+        name: String,
+        /// The bytes it needs.
+        needed: u64,
+    },
+    /// The segment was opened read-only.
+    #[error("the segment is read-only here: object {name:?} cannot be created or removed")]
+    ReadOnly {
+        /// The object's name.
+        name: String,
+    },
+    /// Bytes in the segment contradict each other.
+    #[error("the segment is damaged at object {name:?}: {what}")]
+    Corrupt {
+        /// The object's name.
+        name: String,
+        /// What was found.
+        what: &'static str,
+    },
+    /// The directory's lock could not be had.
+    #[error("the segment's directory cannot be locked: {0}")]
+    Directory(#[source] LockError),
+    /// Any other failure of the kernel's.
+    #[error(transparent)]
+    Os(#[from] OsError),
+}
+
+/// Why a lock was not acquired, or was acquired from a dead holder.
+///
+/// `G` is the guard that [`OwnerDied`](LockError::OwnerDied) hands over. Objects that repair
+/// themselves never report a dead holder: their error is plain `LockError`, without a guard.
+#[derive(thiserror::Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LockError<G = Infallible> {
+    /// The lock is yours, but its last holder died or panicked with it: what it protects may be
+    /// half-changed. Look at it, mend it, and call `mark_consistent`.
+    #[error(
+        "the last holder died or panicked while it held the lock: check the data, then call \
+         mark_consistent"
+    )]
+    OwnerDied(G),
+    /// A dead holder's lock was released without `mark_consistent`: it stays closed for good.
+    #[error(
+        "the lock was given up as inconsistent after its holder died: remove the object and create \
+         it anew"
+    )]
+    NotRecoverable,
+    /// The time given ran out.
+    #[error("the lock was not released in time")]
+    TimedOut,
+    /// `try_lock` found the lock held.
+    #[error("the lock is held at the moment")]
+    WouldBlock,
+    /// This thread holds the lock already.
+    #[error("this thread holds the lock already and would wait for itself")]
+    Deadlock,
+    /// The segment was opened read-only.
+    #[error("the segment was opened read-only, and this needs to write")]
+    ReadOnly,
+    /// This thread holds as many locks as the kernel watches over.
+    #[error("this thread holds {limit} locks, more would not survive its death: release some")]
+    TooManyLocks {
+        /// The most locks that a thread can hold at a time.
+        limit: usize,
+    },
+    /// Bytes in the segment that cannot be: the protected value is not one of its type.
+    #[error("the shared bytes are not a valid value of the type: {what}")]
+    Corrupt {
+        /// What was found.
+        what: &'static str,
+    },
+    /// A system call failed.
+    #[error(transparent)]
+    Os(#[from] OsError),
+}
+
+impl<G> LockError<G> {
+    /// The same error around another guard.
+    pub(crate) fn map_guard<H>(self, wrap: impl FnOnce(G) -> H) -> LockError<H> {
+        match self {
+            Self::OwnerDied(guard) => LockError::OwnerDied(wrap(guard)),
+            Self::NotRecoverable => LockError::NotRecoverable,
+            Self::TimedOut => LockError::TimedOut,
+            Self::WouldBlock => LockError::WouldBlock,
+            Self::Deadlock => LockError::Deadlock,
+            Self::ReadOnly => LockError::ReadOnly,
+            Self::TooManyLocks { limit } => LockError::TooManyLocks { limit },
+            Self::Corrupt { what } => LockError::Corrupt { what },
+            Self::Os(error) => LockError::Os(error),
+        }
+    }
+}
+
+impl LockError<()> {
+    /// The error of a lock whose guard was taken out.
+    pub(crate) fn without_guard(self) -> LockError {
+        match self {
+            // Whoever takes the guard does not ask; a lock that was won and lost again is free.
+            Self::OwnerDied(()) => LockError::WouldBlock,
+            other => other.map_guard(|()| unreachable!()),
+        }
+    }
+}
+
+impl LockError<Infallible> {
+    /// An error without a guard is an error with any.
+    pub(crate) fn cast<G>(self) -> LockError<G> {
+        self.map_guard(|never| match never {})
+    }
+}
+
+// By hand: a guard need not be Debug for the error to be.
+impl<G> fmt::Debug for LockError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnerDied(_) => f.write_str("OwnerDied(..)"),
+            Self::NotRecoverable => f.write_str("NotRecoverable"),
+            Self::TimedOut => f.write_str("TimedOut"),
+            Self::WouldBlock => f.write_str("WouldBlock"),
+            Self::Deadlock => f.write_str("Deadlock"),
+            Self::ReadOnly => f.write_str("ReadOnly"),
+            Self::TooManyLocks { limit } => {
+                f.debug_struct("TooManyLocks").field("limit", limit).finish()
+            }
+            Self::Corrupt { what } => f.debug_struct("Corrupt").field("what", what).finish(),
+            Self::Os(error) => f.debug_tuple("Os").field(error).finish(),
+        }
+    }
+}
+
+/// Why elements of an array could not be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArrayError {
+    /// The range does not lie within the array.
+    #[error("elements {start}..{end} are outside of the array of length {length}")]
+    OutOfBounds {
+        /// First element asked for.
+        start: usize,
+        /// One past the last.
+        end: usize,
+        /// The array's length.
+        length: usize,
+    },
+    /// The array's lock failed.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}
+
+/// Why a message was not pushed. It is handed back.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PushError<T> {
+    /// `try_push` found the queue full.
+    #[error("the queue is full")]
+    Full(T),
+    /// The queue was closed.
+    #[error("the queue is closed")]
+    Closed(T),
+    /// The time given ran out with the queue still full.
+    #[error("the queue stayed full for the whole time")]
+    TimedOut(T),
+    /// The producers' lock failed.
+    #[error("{1}")]
+    Lock(T, LockError),
+}
+
+impl<T> PushError<T> {
+    /// The message that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(message)
+            | Self::Closed(message)
+            | Self::TimedOut(message)
+            | Self::Lock(message, _) => message,
+        }
+    }
+}
+
+// By hand: a message need not be Debug for the error to be.
+impl<T> fmt::Debug for PushError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(_) => f.write_str("Full(..)"),
+            Self::Closed(_) => f.write_str("Closed(..)"),
+            Self::TimedOut(_) => f.write_str("TimedOut(..)"),
+            Self::Lock(_, error) => f.debug_tuple("Lock").field(error).finish(),
+        }
+    }
+}
+
+/// Why no message was popped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PopError {
+    /// `try_pop` found the queue empty.
+    #[error("the queue is empty")]
+    Empty,
+    /// The queue is empty and closed: nothing will come any more.
+    #[error("the queue is closed and empty")]
+    Closed,
+    /// The time given ran out with the queue still empty.
+    #[error("the queue stayed empty for the whole time")]
+    TimedOut,
+    /// The consumers' lock failed.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}

@@ -1,0 +1,243 @@
+//! Every byte that processes share, with size, alignment and offset of each field asserted when
+//! this is compiled, and hashed into the stamp that a segment carries.
+//!
+//! Fields are atomics: other processes write them at any time. All-zero bytes are valid everywhere
+//! and mean "not initialised", because fresh pages are zero. The algorithms over these structures
+//! are in `raw` (locks, waiting), `segment` (directory) and `data`; their comments say who writes
+//! which word when.
+
+use core::mem::{align_of, offset_of, size_of};
+use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
+
+/// A structure that is valid for every content of its bytes, and has no bytes but its fields.
+///
+/// # Safety
+///
+/// `repr(C)`, made of atomics and arrays of them only, without padding.
+#[allow(unsafe_code)] // the trait that checked references to shared memory rely on
+pub(crate) unsafe trait Plain {}
+
+#[allow(unsafe_code)] // an atomic word is all of the above
+// SAFETY: an atomic word.
+unsafe impl Plain for AtomicU64 {}
+
+const fn fnv(hash: u64, value: u64) -> u64 {
+    let bytes = value.to_le_bytes();
+    let mut hash = hash;
+    let mut i = 0;
+    while i < bytes.len() {
+        hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0100_0000_01b3);
+        i += 1;
+    }
+    hash
+}
+
+/// Declares a shared structure; states and asserts where everything is.
+macro_rules! shared {
+    ($(
+        $(#[$meta:meta])*
+        struct $name:ident: $size:literal / $align:literal {
+            $( $(#[$fmeta:meta])* $field:ident: $type:ty = $offset:literal, )*
+        }
+    )*) => {
+        $(
+            $(#[$meta])*
+            #[repr(C, align($align))]
+            #[derive(Debug)]
+            pub(crate) struct $name { $( $(#[$fmeta])* pub(crate) $field: $type, )* }
+
+            const _: () = {
+                assert!(size_of::<$name>() == $size && align_of::<$name>() == $align);
+                assert!(0 $( + size_of::<$type>() )* == $size, "padding");
+                $( assert!(offset_of!($name, $field) == $offset); )*
+            };
+
+            // SAFETY: repr(C) with the fields asserted to fill it; all fields are atomics, arrays
+            // of atomics or structures declared here.
+            #[allow(unsafe_code)] // see the line above
+            unsafe impl Plain for $name {}
+        )*
+
+        /// Differs between builds that would misread each other's segments.
+        pub(crate) const STAMP: u64 = {
+            let mut hash = 0xcbf2_9ce4_8422_2325;
+            $(
+                hash = fnv(hash, size_of::<$name>() as u64);
+                $( hash = fnv(hash, offset_of!($name, $field) as u64); )*
+            )*
+            hash
+        };
+    };
+}
+
+/// `OUTLIVE` and a zero byte.
+pub(crate) const MAGIC: u64 = u64::from_ne_bytes(*b"OUTLIVE\0");
+/// Reads as something else on a machine of the other byte order.
+pub(crate) const BYTE_ORDER: u32 = 0x0a0b_0c0d;
+/// Counts formats. The stamp catches what this forgets.
+pub(crate) const VERSION: u32 = 1;
+
+/// Longest name of an object, in bytes.
+pub(crate) const OBJECT_NAME: usize = 88;
+/// Longest description of an object's type that is kept, in bytes.
+pub(crate) const OBJECT_TYPE: usize = 128;
+/// Entries in the directory's first block, which shares the first page with the header.
+pub(crate) const FIRST_ENTRIES: usize = 14;
+/// Entries in each further block.
+pub(crate) const BLOCK_ENTRIES: usize = 15;
+
+shared! {
+    /// A lock word as the kernel's robust list wants it. See `os::robust_list`.
+    struct RobustNode: 40 / 8 {
+        /// Thread id of the holder and flags; states in `raw::lock`.
+        word: AtomicU32 = 0,
+        /// 1 while somebody may sleep on `word`.
+        waiters: AtomicU32 = 4,
+        spare: [AtomicU64; 2] = 8,
+        /// Written by glibc; never read.
+        prev: AtomicU64 = 24,
+        /// Read by the kernel; never read here.
+        next: AtomicU64 = 32,
+    }
+
+    /// Where processes sleep until a condition may have changed. See `raw::event_count`.
+    struct EventCount: 8 / 4 {
+        /// Counts notifications; the futex word.
+        epoch: AtomicU32 = 0,
+        /// 1 while somebody may sleep.
+        waiters: AtomicU32 = 4,
+    }
+
+    /// The start of a segment.
+    struct Header: 512 / 64 {
+        magic: AtomicU64 = 0,
+        byte_order: AtomicU32 = 8,
+        version: AtomicU32 = 12,
+        stamp: AtomicU64 = 16,
+        /// Length of the whole segment in bytes.
+        capacity: AtomicU64 = 24,
+        /// `segment::Lifetime` as a number.
+        lifetime: AtomicU32 = 32,
+        /// 1 once everything else is in place (only segments in foreign memory are ever seen
+        /// without it).
+        ready: AtomicU32 = 36,
+        pid_namespace: AtomicU64 = 40,
+        spare: [AtomicU64; 10] = 48,
+        /// Guards the directory. See `segment::directory`.
+        directory: RobustNode = 128,
+        /// Offset of the directory's second block, 0 if there is none.
+        next_block: AtomicU64 = 168,
+        more: [AtomicU64; 42] = 176,
+    }
+
+    /// One named object. See `segment::directory`.
+    struct Entry: 256 / 64 {
+        /// Generation and state; the word that publishes everything else.
+        state: AtomicU64 = 0,
+        offset: AtomicU64 = 8,
+        size: AtomicU64 = 16,
+        type_tag: AtomicU64 = 24,
+        kind: AtomicU32 = 32,
+        /// Bytes of name (low half) and of type (high half).
+        lengths: AtomicU32 = 36,
+        name: [AtomicU64; 11] = 40,
+        type_name: [AtomicU64; 16] = 128,
+    }
+
+    /// The first page: header and first block.
+    struct FirstPage: 4096 / 64 {
+        header: Header = 0,
+        entries: [Entry; 14] = 512,
+    }
+
+    /// A further block of the directory.
+    struct Block: 4096 / 64 {
+        /// Offset of the next block, 0 if there is none.
+        next: AtomicU64 = 0,
+        spare: [AtomicU64; 31] = 8,
+        entries: [Entry; 15] = 256,
+    }
+
+    /// Mutex<T>: the data follow at the next multiple of their alignment.
+    struct Mutex: 40 / 8 {
+        lock: RobustNode = 0,
+    }
+
+    /// Value<T>: two copies follow. See `data::value`.
+    struct Value: 48 / 8 {
+        lock: RobustNode = 0,
+        /// Counts commits; its lowest bit names the copy that counts.
+        version: AtomicU64 = 40,
+    }
+
+    /// See `data::counter`.
+    struct Counter: 64 / 64 {
+        lock: RobustNode = 0,
+        value: AtomicI64 = 40,
+        spare: [AtomicU64; 2] = 48,
+    }
+
+    /// See `data::counter`.
+    struct AtomicCounter: 64 / 64 {
+        value: AtomicI64 = 0,
+        spare: [AtomicU64; 7] = 8,
+    }
+
+    /// Array<T>: the elements follow, then as much room for a change that is under way. See
+    /// `data::array`.
+    struct Array: 128 / 64 {
+        lock: RobustNode = 0,
+        length: AtomicU64 = 40,
+        /// Odd while elements are being changed under the lock.
+        version: AtomicU64 = 48,
+        /// The change that is complete in the journal but perhaps not in the elements: one past its
+        /// last element (high half) and its first one (low half); 0 if there is none.
+        pending: AtomicU64 = 56,
+        spare: [AtomicU64; 8] = 64,
+    }
+
+    /// One side of a queue. See `data::queue`.
+    struct QueueEnd: 64 / 64 {
+        lock: RobustNode = 0,
+        /// The position that is next on this side.
+        position: AtomicU64 = 40,
+        /// What death interrupted: a count (high half), and the low half of the position that is
+        /// being worked on plus one.
+        interrupted: AtomicU64 = 48,
+        spare: AtomicU64 = 56,
+    }
+
+    /// Where one side of a queue sleeps, on a line of its own.
+    struct QueueSleep: 64 / 64 {
+        event: EventCount = 0,
+        spare: [AtomicU64; 7] = 8,
+    }
+
+    /// Queue<T>: the cells follow. See `data::queue`.
+    struct Queue: 320 / 64 {
+        capacity: AtomicU64 = 0,
+        closed: AtomicU64 = 8,
+        spare: [AtomicU64; 6] = 16,
+        /// Producers.
+        tail: QueueEnd = 64,
+        /// Consumers.
+        head: QueueEnd = 128,
+        /// Consumers sleep here.
+        not_empty: QueueSleep = 192,
+        /// Producers sleep here.
+        not_full: QueueSleep = 256,
+    }
+
+    /// See `sync::event`.
+    struct Event: 64 / 64 {
+        /// 1 when set.
+        set: AtomicU32 = 0,
+        /// `sync::Reset` as a number.
+        reset: AtomicU32 = 4,
+        event: EventCount = 8,
+        spare: [AtomicU64; 6] = 16,
+    }
+}
+
+/// What the first page holds, in bytes: the least that a segment commits.
+pub(crate) const FIRST_PAGE: u64 = size_of::<FirstPage>() as u64;

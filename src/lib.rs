@@ -1,0 +1,75 @@
+//! Shared-memory IPC primitives for Linux that outlive any process.
+//!
+//! Named segments host locks, counters, values, arrays and queues. Processes that were started
+//! independently open them by name and share them at memory speed. Kill any process at any
+//! instruction, and the others carry on: nobody hangs, nothing committed is lost, nothing
+//! half-written is read as whole, and nothing leaks.
+//!
+//! ```
+//! use outlive::Segment;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let name = format!("doc-crate-{}", std::process::id());
+//! # let name = name.as_str();
+//! // In any number of programs, started in any order:
+//! let segment = Segment::open_or_create(name)?;
+//! let hits = segment.value::<i64>("hits", 0)?;
+//! hits.update(|n| *n += 1)?;
+//! println!("{} hits so far", hits.get()?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | you want | use |
+//! |---|---|
+//! | memory that processes share by name | [`Segment`] |
+//! | a value that changes as a whole or not at all | [`Value`] |
+//! | large data that are changed in place | [`Mutex`] |
+//! | a number that everybody counts up | [`AtomicCounter`], [`Counter`] |
+//! | many elements | [`Array`] |
+//! | to hand messages on | [`Queue`] |
+//! | to wait for something to happen | [`Event`] |
+//! | types of your own in all of these | [`#[derive(Shared)]`](derive@Shared) |
+//!
+//! Each type's `# Crash behaviour` says what the others see when a process that uses it is killed.
+//!
+//! # Handles
+//!
+//! Handles own what they need: they are `'static`, `Clone`, `Send` and `Sync`, keep their segment
+//! mapped, and may be used after a fork. Guards borrow their handle and belong to the thread that
+//! locked.
+//!
+//! # Platform
+//!
+//! Linux 5.16 or newer is what this was made for (older kernels work, with slower wake-ups), 64-bit,
+//! glibc: locks join glibc's list of robust mutexes.
+//!
+//! # Trust
+//!
+//! Bytes in a segment are checked before use: a damaged or hostile one yields errors. Who may write
+//! a segment can of course destroy its data, or cut its file short (an anonymous segment is sealed
+//! against that); [`SegmentOptions::mode`] says who may.
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!("outlive is for 64-bit Linux");
+
+mod data;
+mod error;
+mod layout;
+mod os;
+mod raw;
+mod segment;
+mod shared;
+mod sync;
+
+pub use data::{
+    Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Counter, CounterGuard, Drain, Iter,
+    Queue, QueueStats, Value, ValueGuard,
+};
+pub use error::{ArrayError, LockError, ObjectError, OsError, PopError, PushError, SegmentError};
+pub use outlive_derive::Shared;
+pub use segment::{Backing, Object, ObjectInfo, ObjectKind, Segment, SegmentOptions};
+#[doc(hidden)]
+pub use shared::__private;
+pub use shared::Shared;
+pub use sync::{Event, Mutex, MutexGuard, Reset};

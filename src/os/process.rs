@@ -1,0 +1,36 @@
+//! Who this is: thread and process identity.
+#![allow(unsafe_code)] // calls into libc
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::os::unix::fs::MetadataExt;
+
+/// The calling thread's id: gettid(2).
+pub(crate) fn thread_id() -> u32 {
+    // SAFETY: gettid has no arguments and cannot fail.
+    unsafe { libc::gettid() }.cast_unsigned()
+}
+
+/// Whether a thread of this process has that id: tgkill(2) with signal 0.
+pub(crate) fn thread_exists(id: u32) -> bool {
+    // SAFETY: signal 0 only asks.
+    let result = unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), id.cast_signed(), 0) };
+    result == 0
+}
+
+static PID_NAMESPACE: AtomicU64 = AtomicU64::new(0);
+
+/// The inode of this process's PID namespace, see pid_namespaces(7); 0 if /proc does not tell.
+pub(crate) fn pid_namespace() -> u64 {
+    let known = PID_NAMESPACE.load(Ordering::Relaxed);
+    if known != 0 {
+        return known;
+    }
+    let found = std::fs::metadata("/proc/self/ns/pid").map_or(0, |meta| meta.ino());
+    PID_NAMESPACE.store(found, Ordering::Relaxed);
+    found
+}
+
+/// In a forked child, which may live in a new namespace.
+pub(crate) fn forget_pid_namespace() {
+    PID_NAMESPACE.store(0, Ordering::Relaxed);
+}

@@ -1,0 +1,87 @@
+//! Sleeping until a condition may have changed, without a lock around the condition.
+//!
+//! # Words
+//!
+//! `epoch` counts notifications and is what sleepers sleep on. `waiters` is 1 while somebody may
+//! sleep: set by who is about to, cleared by a notifier that found nobody.
+//!
+//! A sleeper reads `epoch`, sets `waiters`, runs `membarrier::heavy`, looks at the condition once
+//! more, and sleeps if `epoch` is still the same. A notifier changes the condition, runs
+//! `membarrier::light`, and looks at `waiters`: one of the two sees the other (see `os::membarrier`).
+//!
+//! A notifier that wakes nobody clears `waiters`, then counts `epoch` on and wakes everybody: who
+//! set the flag before it was cleared either sleeps by now and is woken, or finds the epoch changed,
+//! looks again, and sets the flag anew.
+//!
+//! # What a death leaves behind
+//!
+//! * a sleeper: a flag that is 1 for nothing, cleared by the next notification.
+//! * a notifier between the condition's change and its wake: sleepers look by themselves after
+//!   100 ms. Where the condition is changed under a robust lock, the next holder notifies again.
+
+use core::sync::atomic::Ordering;
+
+use super::deadline::Deadline;
+use crate::layout::EventCount;
+use crate::os::{futex, membarrier};
+
+/// How many sleepers a notification is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notify {
+    /// One of them can go on.
+    One,
+    /// All of them should look.
+    All,
+}
+
+impl EventCount {
+    /// Nobody sleeps here yet.
+    pub(crate) fn reset(&self) {
+        self.epoch.store(0, Ordering::Relaxed);
+        self.waiters.store(0, Ordering::Relaxed);
+    }
+
+    /// To be called after the condition was changed.
+    #[inline]
+    pub(crate) fn notify(&self, whom: Notify) {
+        membarrier::light();
+        if self.waiters.load(Ordering::Relaxed) != 0 {
+            self.wake(whom);
+        }
+    }
+
+    #[cold]
+    fn wake(&self, whom: Notify) {
+        let count = if whom == Notify::One { 1 } else { futex::ALL };
+        // Release: pairs with the Acquire in `wait_until`.
+        self.epoch.fetch_add(1, Ordering::Release);
+        if futex::wake(&self.epoch, count) == 0 {
+            self.waiters.store(0, Ordering::Relaxed);
+            self.epoch.fetch_add(1, Ordering::Release);
+            futex::wake(&self.epoch, futex::ALL);
+        }
+    }
+
+    /// Sleeps until `attempt` yields something, or the deadline passes (None).
+    pub(crate) fn wait_until<R>(
+        &self,
+        deadline: Deadline,
+        mut attempt: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
+        loop {
+            // Acquire: pairs with the Release in `wake`; what was changed before is seen below.
+            let epoch = self.epoch.load(Ordering::Acquire);
+            self.waiters.store(1, Ordering::Relaxed);
+            let fenced = membarrier::heavy();
+            if let Some(result) = attempt() {
+                return Some(result);
+            }
+            let patience = deadline.remaining()?;
+            let patience = if fenced { patience } else { patience.min(futex::SHORT_RECHECK) };
+            futex::wait(&self.epoch, epoch, patience);
+            if let Some(result) = attempt() {
+                return Some(result);
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The robust lock: the kernel hands a dead holder's lock on.
+//!
+//! # Words and states
+//!
+//! `word` (TID: thread id of the holder, 30 bits; W: `FUTEX_WAITERS`; D: `FUTEX_OWNER_DIED`):
+//!
+//! | word | meaning | next |
+//! |---|---|---|
+//! | `0` | free | a locker: `TID\|W` |
+//! | `TID\|W` | held | the holder: `0`, or `D` if it gives up; the kernel at its death: `W\|D` |
+//! | `D`, `W\|D` | free, the last holder died or gave up | a locker: `TID\|W\|D` |
+//! | `TID\|W\|D` | held, the data not yet marked consistent | the holder: `TID\|W` when it marks them, else `CLOSED`; the kernel: `W\|D` |
+//! | `CLOSED` | given up for good | none |
+//!
+//! W is always set while the lock is held, so that the kernel wakes a waiter at the holder's death.
+//! Only the holder stores to a held word, and only the kernel besides, after the holder's death.
+//!
+//! `waiters`: 1 while somebody may sleep on `word`. Set by who is about to sleep; cleared by a
+//! holder that is about to release.
+//!
+//! # Releasing without a read-modify-write
+//!
+//! The release is a plain store of 0 followed by a load of `waiters`. Against that, who is about to
+//! sleep stores `waiters`, runs `membarrier::heavy`, and lets the kernel compare `word`. One of the
+//! two sees the other's store (see `os::membarrier`).
+//!
+//! The holder that finds `waiters` set clears it *before* it releases, wakes one sleeper, and sets
+//! it again if there was one, since there may be more. So a flag that was left by the dead or by
+//! those who timed out costs one futile system call. Whoever had set the flag before it was cleared,
+//! but was not asleep yet when the wake came, must not fall asleep over a word that changed and
+//! changed back: the kernel compares `waiters` too, after it has queued the sleeper on `word`
+//! (futex_waitv).
+//!
+//! # What a death leaves behind
+//!
+//! * before the lock word is taken: nothing. A waiter that was woken and dies before it takes a free
+//!   word: `list_op_pending` names the lock and the word has no owner, so the kernel wakes another.
+//! * holding it, at any instruction from the compare-exchange to the release: the word is on the
+//!   list or pending, so the kernel sets D and wakes one sleeper, who sets `waiters` again.
+//! * after the release, before the wake: pending, no owner: the kernel wakes one. Only if a third
+//!   party took the lock in between, no wake comes: sleepers look again after 100 ms by themselves.
+//! * between the wake and setting `waiters` again: the woken one sets it as well.
+
+use core::hint::spin_loop;
+use core::sync::atomic::Ordering;
+
+use super::deadline::Deadline;
+use crate::error::LockError;
+use crate::layout::RobustNode;
+use crate::os::futex;
+use crate::os::membarrier;
+use crate::os::robust_list::{self, MAX_HELD, Thread};
+
+const TID: u32 = 0x3fff_ffff;
+const OWNER_DIED: u32 = 0x4000_0000;
+const WAITERS: u32 = 0x8000_0000;
+
+const FREE: u32 = 0;
+/// No thread has this id: the kernel's limit is 2^22.
+const CLOSED: u32 = TID;
+
+/// How the lock came to the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acquired {
+    /// From a holder that released it.
+    Clean,
+    /// From one that died or gave up. The word says so until [`RobustNode::mark_consistent`].
+    OwnerDied,
+}
+
+/// How the holder leaves what the lock protects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Release {
+    /// Whole.
+    Clean,
+    /// Perhaps half-changed: the next one is told as if this one had died.
+    Dirty,
+}
+
+impl RobustNode {
+    /// Makes a free lock of memory that nobody else sees yet.
+    pub(crate) fn reset(&self) {
+        self.word.store(FREE, Ordering::Relaxed);
+        self.waiters.store(0, Ordering::Relaxed);
+        self.prev.store(0, Ordering::Relaxed);
+        self.next.store(0, Ordering::Relaxed);
+    }
+
+    /// Acquires the lock, waiting until the deadline.
+    #[inline]
+    pub(crate) fn lock(&self, deadline: Deadline) -> Result<Acquired, LockError> {
+        let thread = self.start()?;
+        let result = match self.take(thread, FREE) {
+            Some(acquired) => acquired,
+            None => self.lock_contended(thread, deadline),
+        };
+        thread.end();
+        result
+    }
+
+    /// Acquires the lock if it is free.
+    #[inline]
+    pub(crate) fn try_lock(&self) -> Result<Acquired, LockError> {
+        let thread = self.start()?;
+        let result = match self.take(thread, FREE) {
+            Some(acquired) => acquired,
+            None => self.try_again(thread),
+        };
+        thread.end();
+        result
+    }
+
+    #[inline]
+    fn start(&self) -> Result<&'static Thread, LockError> {
+        let thread = robust_list::current()?;
+        thread.begin(self);
+        Ok(thread)
+    }
+
+    /// Takes a word that was seen free. None if it is not any more.
+    #[inline]
+    fn take(&self, thread: &Thread, seen: u32) -> Option<Result<Acquired, LockError>> {
+        let Some(place) = thread.place() else {
+            return Some(Err(LockError::TooManyLocks { limit: MAX_HELD }));
+        };
+        let died = seen & OWNER_DIED;
+        let mine = thread.id() | WAITERS | died;
+        // Acquire: pairs with the Release stores in `unlock`. The kernel's own mark at a death is a
+        // full barrier.
+        self.word.compare_exchange(seen, mine, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        thread.link(self, &place);
+        Some(Ok(if died == 0 { Acquired::Clean } else { Acquired::OwnerDied }))
+    }
+
+    /// Takes the lock if it is free or its holder dead.
+    #[inline]
+    fn take_if_free(&self, thread: &Thread) -> Result<Option<Acquired>, LockError> {
+        let word = self.word.load(Ordering::Relaxed);
+        if word == CLOSED {
+            return Err(LockError::NotRecoverable);
+        }
+        if word & TID != 0 { Ok(None) } else { self.take(thread, word).transpose() }
+    }
+
+    #[cold]
+    fn try_again(&self, thread: &Thread) -> Result<Acquired, LockError> {
+        match self.take_if_free(thread)? {
+            Some(acquired) => Ok(acquired),
+            None if thread.holds(self) => Err(LockError::Deadlock),
+            None => Err(LockError::WouldBlock),
+        }
+    }
+
+    #[cold]
+    fn lock_contended(&self, thread: &Thread, deadline: Deadline) -> Result<Acquired, LockError> {
+        if thread.holds(self) {
+            return Err(LockError::Deadlock);
+        }
+        loop {
+            if let Some(acquired) = self.spin(thread)? {
+                return Ok(acquired);
+            }
+            let word = self.word.load(Ordering::Relaxed);
+            if word & TID == 0 || word == CLOSED {
+                continue;
+            }
+            let Some(mut patience) = deadline.remaining() else {
+                return Err(LockError::TimedOut);
+            };
+            self.waiters.store(1, Ordering::Relaxed);
+            if !membarrier::heavy() {
+                patience = patience.min(futex::SHORT_RECHECK);
+            }
+            futex::wait_both((&self.word, word), (&self.waiters, 1), patience);
+            // Others may sleep as well, and whoever woke us may have died before it said so.
+            self.waiters.store(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Holders are quick, as a rule: look for a while before going to sleep.
+    fn spin(&self, thread: &Thread) -> Result<Option<Acquired>, LockError> {
+        for round in 0..SPIN_ROUNDS {
+            if let Some(acquired) = self.take_if_free(thread)? {
+                return Ok(Some(acquired));
+            }
+            for _ in 0..(1_u32 << round) {
+                spin_loop();
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether this thread holds the lock, and not only a copy of a guard that a fork made.
+    #[inline]
+    pub(crate) fn is_mine(&self) -> bool {
+        robust_list::current().is_ok_and(|thread| thread.holds(self))
+    }
+
+    /// Whether the holder's predecessor died and the data were not marked consistent since.
+    pub(crate) fn is_inconsistent(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & OWNER_DIED != 0
+    }
+
+    /// The holder vouches for the data.
+    pub(crate) fn mark_consistent(&self) {
+        let word = self.word.load(Ordering::Relaxed);
+        // A plain store is enough: only the holder writes a held word. A death before it leaves D.
+        self.word.store(word & !OWNER_DIED, Ordering::Relaxed);
+    }
+
+    /// Releases the lock. Without effect on a lock that this thread does not hold (a guard that a
+    /// fork copied).
+    ///
+    /// Data that were not marked consistent after a death close the lock for good; giving up on a
+    /// lock (`Dirty`) hands it on as inconsistent.
+    #[inline]
+    pub(crate) fn unlock(&self, release: Release) {
+        let Ok(thread) = robust_list::current() else { return };
+        thread.begin(self);
+        if thread.unlink(self) {
+            let inconsistent = self.word.load(Ordering::Relaxed) & OWNER_DIED != 0;
+            if inconsistent || release == Release::Dirty || self.has_waiters() {
+                self.unlock_slowly(inconsistent, release);
+            } else {
+                // Release: pairs with the Acquire in `take`.
+                self.word.store(FREE, Ordering::Release);
+                membarrier::light();
+                if self.has_waiters() {
+                    futex::wake(&self.word, 1);
+                }
+            }
+        }
+        thread.end();
+    }
+
+    #[inline]
+    fn has_waiters(&self) -> bool {
+        self.waiters.load(Ordering::Relaxed) != 0
+    }
+
+    #[cold]
+    fn unlock_slowly(&self, inconsistent: bool, release: Release) {
+        let (word, sleepers) = match (release, inconsistent) {
+            (Release::Clean, false) => (FREE, 1),
+            (Release::Dirty, _) => (OWNER_DIED, 1),
+            // Everybody learns that there is nothing to wait for.
+            (Release::Clean, true) => (CLOSED, futex::ALL),
+        };
+        // Cleared while the lock is held, or a sleeper's flag could be lost: see above.
+        self.waiters.store(0, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `take`, and keeps the flag's store before this one.
+        self.word.store(word, Ordering::Release);
+        membarrier::light();
+        if futex::wake(&self.word, sleepers) > 0 {
+            self.waiters.store(1, Ordering::Relaxed);
+        }
+    }
+}
+
+const SPIN_ROUNDS: u32 = 7;

@@ -1,0 +1,277 @@
+//! `Mutex<T>`: the lock of `raw::lock` in front of a value, in place.
+//!
+//! Unlike a `Value`, the data are changed where they are, so a holder's death can leave them
+//! half-changed, and the next one is told.
+#![allow(unsafe_code)] // guards lead to data in shared memory, which the lock protects
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+use std::thread;
+use std::time::Duration;
+
+use crate::error::LockError;
+use crate::layout;
+use crate::raw::bytes::{self, Slot};
+use crate::raw::deadline::Deadline;
+use crate::raw::lock::{Acquired, Release};
+use crate::segment::object::{Mechanics, Misfit, ObjectKind};
+use crate::segment::region::{Extent, Located};
+use crate::shared::Shared;
+
+/// A lock that outlives its holder, with the data that it protects.
+///
+/// Opened by name: [`Segment::mutex`](crate::Segment::mutex). For data that are changed as a whole
+/// and never need mending, [`Value`](crate::Value) is simpler; a `Mutex` changes large data in
+/// place.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use outlive::{LockError, Segment};
+///
+/// let segment = Segment::anonymous()?;
+/// let totals = segment.mutex("totals", [0_u64; 2])?;
+/// let mut guard = match totals.lock() {
+///     Ok(guard) => guard,
+///     Err(LockError::OwnerDied(mut guard)) => {
+///         guard[1] = guard[0]; // whatever makes the data whole again
+///         guard.mark_consistent();
+///         guard
+///     }
+///     Err(other) => return Err(other.to_string().into()),
+/// };
+/// guard[0] += 1;
+/// guard[1] += 1;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Crash behaviour
+///
+/// When a holder is killed (or its thread ends, or its process calls `exec`), the kernel hands the
+/// lock to the next one at once, as [`LockError::OwnerDied`] with the guard: the data may be
+/// half-changed. That one mends them and calls [`MutexGuard::mark_consistent`]; if it drops the
+/// guard without, the lock is closed for good ([`LockError::NotRecoverable`]); if it dies as well,
+/// the next one gets `OwnerDied`. A panic while the lock is held counts as a death, as poisoning
+/// does in the standard library. A process that is killed while it waits leaves nothing behind.
+///
+/// # Memory ordering
+///
+/// What was written before a release is seen after the next acquisition, in any process.
+///
+/// # Trust
+///
+/// The lock orders those who take it. A process with the right to write the segment that writes the
+/// data without it is outside of this contract, as with any shared mapping.
+pub struct Mutex<T> {
+    node: Located<layout::Mutex>,
+    data: Slot<T>,
+}
+
+impl<T> Clone for Mutex<T> {
+    fn clone(&self) -> Self {
+        Self { node: self.node.clone(), data: self.data }
+    }
+}
+
+impl<T> fmt::Debug for Mutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mutex").field("place", &self.node).finish_non_exhaustive()
+    }
+}
+
+/// The right to use a [`Mutex`]'s data; dropping it releases the lock.
+///
+/// It belongs to the thread that locked: the kernel watches that thread. A forgotten guard keeps the
+/// lock until its thread ends, which the next locker then sees as a death.
+pub struct MutexGuard<'a, T: Shared> {
+    node: &'a layout::Mutex,
+    data: NonNull<T>,
+    panicking: bool,
+    /// Neither Send, because the lock is the thread's, nor Sync beyond what T is.
+    _thread: PhantomData<*mut T>,
+}
+
+// SAFETY: a shared guard gives out &T only.
+unsafe impl<T: Shared> Sync for MutexGuard<'_, T> {}
+
+type Outcome<'a, T> = Result<MutexGuard<'a, T>, LockError<MutexGuard<'a, T>>>;
+
+impl<T: Shared> Mutex<T> {
+    /// Acquires the lock, sleeping until it is free.
+    ///
+    /// # Errors
+    ///
+    /// [`OwnerDied`](LockError::OwnerDied) with the guard: see above.
+    /// [`NotRecoverable`](LockError::NotRecoverable), [`Deadlock`](LockError::Deadlock) if this
+    /// thread holds it already, [`ReadOnly`](LockError::ReadOnly),
+    /// [`TooManyLocks`](LockError::TooManyLocks).
+    #[inline]
+    pub fn lock(&self) -> Outcome<'_, T> {
+        let node = self.node.writable().map_err(LockError::cast)?;
+        self.guard(node, node.lock.lock(Deadline::Never))
+    }
+
+    /// Acquires the lock if it is free.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](LockError::WouldBlock), and those of [`lock`](Self::lock).
+    #[inline]
+    pub fn try_lock(&self) -> Outcome<'_, T> {
+        let node = self.node.writable().map_err(LockError::cast)?;
+        self.guard(node, node.lock.try_lock())
+    }
+
+    /// Acquires the lock, sleeping for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](LockError::TimedOut), never before the time is up, and those of
+    /// [`lock`](Self::lock).
+    pub fn lock_timeout(&self, timeout: Duration) -> Outcome<'_, T> {
+        let node = self.node.writable().map_err(LockError::cast)?;
+        self.guard(node, node.lock.lock(Deadline::after(timeout)))
+    }
+
+    #[inline]
+    fn guard<'a>(
+        &self,
+        node: &'a layout::Mutex,
+        acquired: Result<Acquired, LockError>,
+    ) -> Outcome<'a, T> {
+        let acquired = acquired.map_err(LockError::cast)?;
+        if !T::ANY_PATTERN_IS_VALID && self.data.read().check().is_none() {
+            // Given back as it came: only a death leaves the word inconsistent.
+            let died = acquired == Acquired::OwnerDied;
+            node.lock.unlock(if died { Release::Dirty } else { Release::Clean });
+            return Err(LockError::Corrupt { what: "the data that the mutex protects" });
+        }
+        let guard = MutexGuard {
+            node,
+            data: self.data.pointer().cast(),
+            panicking: thread::panicking(),
+            _thread: PhantomData,
+        };
+        match acquired {
+            Acquired::Clean => Ok(guard),
+            Acquired::OwnerDied => Err(LockError::OwnerDied(guard)),
+        }
+    }
+}
+
+impl<T: Shared> MutexGuard<'_, T> {
+    /// Vouches for the data after [`LockError::OwnerDied`].
+    #[inline]
+    pub fn mark_consistent(&mut self) {
+        self.node.lock.mark_consistent();
+    }
+
+    /// Whether the last holder died and nobody has vouched for the data since.
+    #[must_use]
+    pub fn is_inconsistent(&self) -> bool {
+        self.node.lock.is_inconsistent()
+    }
+}
+
+impl<'a, T: Shared> LockError<MutexGuard<'a, T>> {
+    /// For data that are whole whatever happened: vouches for them and goes on.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use outlive::{LockError, Segment};
+    /// # let mutex = Segment::anonymous()?.mutex("m", 0_u32)?;
+    /// *mutex.lock().or_else(LockError::recover)? += 1;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Every error but `OwnerDied`, without the guard that the others do not have.
+    pub fn recover(self) -> Result<MutexGuard<'a, T>, LockError> {
+        let mut died = None;
+        let other = self.map_guard(|guard| died = Some(guard));
+        match died {
+            Some(mut guard) => {
+                guard.mark_consistent();
+                Ok(guard)
+            }
+            None => Err(other.without_guard()),
+        }
+    }
+}
+
+impl<T: Shared> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the lock is held, the bytes were checked to be a T, and the handle that the guard
+        // borrows keeps them mapped.
+        unsafe { self.data.as_ref() }
+    }
+}
+
+impl<T: Shared> DerefMut for MutexGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above, and only one guard exists while the lock is held.
+        unsafe { self.data.as_mut() }
+    }
+}
+
+impl<T: Shared> Drop for MutexGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let panicked = !self.panicking && thread::panicking();
+        self.node.lock.unlock(if panicked { Release::Dirty } else { Release::Clean });
+    }
+}
+
+impl<T: Shared + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// Where the data are: right behind the lock.
+const fn data_offset<T>() -> usize {
+    size_of::<layout::Mutex>().next_multiple_of(bytes::alignment::<T>())
+}
+
+#[allow(private_interfaces)] // sealed
+impl<T: Shared> Mechanics for Mutex<T> {
+    type Init = T;
+
+    const KIND: ObjectKind = ObjectKind::Mutex;
+    const TYPE_TAG: u64 = T::TYPE_TAG;
+
+    fn describe(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mutex<")?;
+        T::describe(f)?;
+        f.write_str(">")
+    }
+
+    fn size(_init: &T) -> Result<u64, &'static str> {
+        bytes::check_alignment::<T>()?;
+        Ok((data_offset::<T>() + bytes::stride::<T>()) as u64)
+    }
+
+    fn initialise(extent: &Extent, init: T) -> Option<()> {
+        extent.head::<layout::Mutex>()?.lock.reset();
+        extent.slot::<T>(data_offset::<T>())?.write(&init);
+        Some(())
+    }
+
+    fn attach(extent: &Extent) -> Result<Self, &'static str> {
+        let node = extent.head().ok_or("it is too small for a mutex")?;
+        let data = extent.slot(data_offset::<T>()).ok_or("it is too small for its type")?;
+        Ok(Self { node, data })
+    }
+
+    fn fits(&self, _init: &T) -> Result<(), Misfit> {
+        Ok(())
+    }
+}
