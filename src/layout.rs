@@ -52,9 +52,9 @@ macro_rules! shared {
                 $( assert!(offset_of!($name, $field) == $offset); )*
             };
 
+            #[allow(unsafe_code)] // what the asserts above make true
             // SAFETY: repr(C) with the fields asserted to fill it; all fields are atomics, arrays
             // of atomics or structures declared here.
-            #[allow(unsafe_code)] // see the line above
             unsafe impl Plain for $name {}
         )*
 

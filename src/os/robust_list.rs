@@ -25,7 +25,7 @@
 //! # Shared bytes are not trusted
 //!
 //! `next` lies in shared memory, because the kernel reads it there. This code only writes it: the
-//! order of our chain is kept in private memory (`held`), so a peer that scribbles over a node
+//! order of our chain is kept in private memory (`chain`), so a peer that scribbles over a node
 //! cannot make an unlock write anywhere. What the kernel reads at death cannot harm the living: it
 //! only marks words that hold the dead thread's id.
 //!
@@ -50,7 +50,10 @@ use crate::layout::RobustNode;
 
 /// How many locks of this library a thread may hold at a time. The kernel stops after 2048 entries
 /// in all; glibc's own share the list.
-pub(crate) const MAX_HELD: usize = 1024;
+pub(crate) const MAX_HELD: usize = CHAIN - 1;
+
+/// A power of two, so that a masked index needs no check.
+const CHAIN: usize = 1024;
 
 /// Where the kernel stops: ROBUST_LIST_LIMIT.
 const KERNEL_LIMIT: usize = 2048;
@@ -69,17 +72,19 @@ struct Head {
 const FUTEX_OFFSET: libc::c_long = -(offset_of!(RobustNode, next) as libc::c_long);
 
 /// What a thread knows of its list. Only the thread itself writes it; a thread that unmaps memory
-/// reads `held`.
+/// reads `chain`.
 pub(crate) struct Thread {
     head: AtomicPtr<Head>,
     id: AtomicU32,
+    /// How many locks of ours it holds.
     depth: AtomicUsize,
-    /// Our chain, the oldest lock first.
-    held: [AtomicPtr<RobustNode>; MAX_HELD],
     /// Whether a live thread uses this.
     taken: AtomicBool,
     /// All that were ever made; they are reused, never freed.
     next: AtomicPtr<Thread>,
+    /// Our chain as list pointers: first the head, which ends it, then our locks from the oldest to
+    /// the newest, at `depth`.
+    chain: [AtomicUsize; CHAIN],
 }
 
 static THREADS: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
@@ -113,10 +118,16 @@ impl Drop for Exit {
 /// The C library keeps its list otherwise than glibc does on 64-bit machines, or none.
 #[inline]
 pub(crate) fn current() -> Result<&'static Thread, OsError> {
-    match CURRENT.get() {
+    match known() {
         Some(thread) => Ok(thread),
         None => enter(),
     }
+}
+
+/// The calling thread's record, if it was made.
+#[inline]
+pub(crate) fn known() -> Option<&'static Thread> {
+    CURRENT.get()
 }
 
 fn threads() -> impl Iterator<Item = &'static Thread> {
@@ -143,7 +154,7 @@ fn claim() -> &'static Thread {
         head: AtomicPtr::new(ptr::null_mut()),
         id: AtomicU32::new(0),
         depth: AtomicUsize::new(0),
-        held: [const { AtomicPtr::new(ptr::null_mut()) }; MAX_HELD],
+        chain: [const { AtomicUsize::new(0) }; CHAIN],
         taken: AtomicBool::new(true),
         next: AtomicPtr::new(ptr::null_mut()),
     }));
@@ -182,6 +193,7 @@ fn enter() -> Result<&'static Thread, OsError> {
     thread.head.store(head, Ordering::Relaxed);
     thread.id.store(process::thread_id(), Ordering::Relaxed);
     thread.depth.store(0, Ordering::Relaxed);
+    thread.link_at(0).store(head as usize, Ordering::Relaxed);
     CURRENT.set(Some(thread));
     // Arms the destructor. In a thread whose destructors run already, the record is kept for good.
     let _ended = EXIT.try_with(|_| ());
@@ -214,8 +226,12 @@ extern "C" fn after_fork_in_child() {
     }
 }
 
-/// Where a lock's entry goes: the `next` pointer that will lead to it.
-pub(crate) struct Place<'a>(&'a AtomicUsize);
+/// Where a lock's entry goes: the pointer that will lead to it, and what that leads to now.
+pub(crate) struct Place<'a> {
+    pointer: &'a AtomicUsize,
+    newest: usize,
+    depth: usize,
+}
 
 impl Thread {
     /// The thread's id as the kernel writes it into futex words.
@@ -231,48 +247,26 @@ impl Thread {
         unsafe { &*self.head.load(Ordering::Relaxed) }
     }
 
-    /// The list pointer that stands for our newest lock but `skip`, or for the end of the list.
+    /// An element of our chain.
     #[inline]
-    fn chain(&self, count: usize) -> usize {
-        match count {
-            0 => self.head.load(Ordering::Relaxed) as usize,
-            // `count` is at most `depth`, which is at most MAX_HELD; `get` keeps it free of panics.
-            _ => self.held.get(count - 1).map_or(0, |node| entry(node.load(Ordering::Relaxed))),
-        }
+    fn link_at(&self, index: usize) -> &AtomicUsize {
+        let index = index & (CHAIN - 1);
+        // SAFETY: masked to the array's length, a power of two.
+        unsafe { self.chain.get_unchecked(index) }
     }
 
     /// The pointer that leads to `entry`: the head's, or that of glibc's last entry.
     #[inline]
-    fn leading_to(&self, entry: usize) -> Option<&AtomicUsize> {
-        let first = &self.head().list;
-        if first.load(Ordering::Relaxed) == entry { Some(first) } else { self.walk_to(entry) }
-    }
-
-    #[cold]
-    fn walk_to(&self, entry: usize) -> Option<&AtomicUsize> {
-        let mut pointer = &self.head().list;
-        for _ in 0..KERNEL_LIMIT {
-            // Bit 0 marks entries of priority inheritance.
-            let next = pointer.load(Ordering::Relaxed) & !1;
-            if next == entry {
-                return Some(pointer);
-            }
-            if next == 0 || next == ptr::from_ref(self.head()) as usize {
-                return None;
-            }
-            // SAFETY: an entry before ours is one of the C library's own mutexes, held by this
-            // thread; the C library follows the same pointers.
-            pointer = unsafe { &*(next as *const AtomicUsize) };
-        }
-        None
+    fn leading_to<'a>(&self, head: &'a Head, entry: usize) -> Option<&'a AtomicUsize> {
+        let first = &head.list;
+        if first.load(Ordering::Relaxed) == entry { Some(first) } else { walk_to(head, entry) }
     }
 
     /// Announces that `node` is about to change. Everything up to [`end`](Self::end) may be cut
     /// short by death.
     #[inline]
     pub(crate) fn begin(&self, node: &RobustNode) {
-        let node = entry(ptr::from_ref(node));
-        self.head().list_op_pending.store(node, Ordering::Relaxed);
+        self.head().list_op_pending.store(entry(node), Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
     }
 
@@ -291,33 +285,34 @@ impl Thread {
         if depth >= MAX_HELD {
             return None;
         }
-        self.leading_to(self.chain(depth)).map(Place)
+        let newest = self.link_at(depth).load(Ordering::Relaxed);
+        let pointer = self.leading_to(self.head(), newest)?;
+        Some(Place { pointer, newest, depth })
     }
 
     /// Puts a word that this thread has just taken on the list.
     #[inline]
     pub(crate) fn link(&self, node: &RobustNode, place: &Place<'_>) {
-        let depth = self.depth.load(Ordering::Relaxed);
-        node.next.store(self.chain(depth) as u64, Ordering::Relaxed);
-        if let Some(slot) = self.held.get(depth) {
-            slot.store(ptr::from_ref(node).cast_mut(), Ordering::Relaxed);
-            self.depth.store(depth + 1, Ordering::Relaxed);
-        }
+        let entry = entry(node);
+        node.next.store(place.newest as u64, Ordering::Relaxed);
+        self.link_at(place.depth + 1).store(entry, Ordering::Relaxed);
+        self.depth.store(place.depth + 1, Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
-        place.0.store(entry(node), Ordering::Relaxed);
+        place.pointer.store(entry, Ordering::Relaxed);
     }
 
     /// Takes a word off the list, before it is released. False if this thread does not hold it: it
     /// was taken before a fork, by the parent.
     #[inline]
     pub(crate) fn unlink(&self, node: &RobustNode) -> bool {
+        let entry = entry(node);
         let depth = self.depth.load(Ordering::Relaxed);
-        let newest = depth.checked_sub(1).and_then(|last| self.held.get(last));
-        if !newest.is_some_and(|held| ptr::eq(held.load(Ordering::Relaxed), node)) {
-            return self.unlink_older(node, depth);
+        if depth == 0 || self.link_at(depth).load(Ordering::Relaxed) != entry {
+            return self.unlink_older(entry, depth);
         }
-        if let Some(pointer) = self.leading_to(entry(node)) {
-            pointer.store(self.chain(depth - 1), Ordering::Relaxed);
+        let next = self.link_at(depth - 1).load(Ordering::Relaxed);
+        if let Some(pointer) = self.leading_to(self.head(), entry) {
+            pointer.store(next, Ordering::Relaxed);
         }
         self.depth.store(depth - 1, Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
@@ -326,37 +321,58 @@ impl Thread {
 
     /// Locks released in another order than the reverse of their taking.
     #[cold]
-    fn unlink_older(&self, node: &RobustNode, depth: usize) -> bool {
-        let Some(index) = self.position(node) else { return false };
-        let Some(newer) = self.held.get(index + 1) else { return false };
-        // SAFETY: `newer` is held by this thread, so its mapping stays (see `holds_any_in`).
-        let newer = unsafe { &*newer.load(Ordering::Relaxed) };
-        newer.next.store(self.chain(index) as u64, Ordering::Relaxed);
-        for pair in self.held.get(index..depth).unwrap_or_default().windows(2) {
-            if let [left, right] = pair {
-                left.store(right.load(Ordering::Relaxed), Ordering::Relaxed);
-            }
+    fn unlink_older(&self, entry: usize, depth: usize) -> bool {
+        let Some(index) = self.position(entry) else { return false };
+        let newer = self.link_at(index + 1).load(Ordering::Relaxed);
+        let next = self.link_at(index - 1).load(Ordering::Relaxed);
+        // SAFETY: `newer` is the entry of a lock that this thread holds, so its mapping stays (see
+        // `holds_any_in`); a list pointer leads to the node's `next`.
+        unsafe { &*(newer as *const AtomicUsize) }.store(next, Ordering::Relaxed);
+        for moved in index..depth {
+            let later = self.link_at(moved + 1).load(Ordering::Relaxed);
+            self.link_at(moved).store(later, Ordering::Relaxed);
         }
         self.depth.store(depth - 1, Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
         true
     }
 
-    fn position(&self, node: &RobustNode) -> Option<usize> {
+    /// Where in the chain an entry is, from 1 on.
+    fn position(&self, entry: usize) -> Option<usize> {
         let depth = self.depth.load(Ordering::Relaxed);
-        self.held.get(..depth)?.iter().rposition(|held| ptr::eq(held.load(Ordering::Relaxed), node))
+        (1..=depth).rev().find(|&index| self.link_at(index).load(Ordering::Relaxed) == entry)
     }
 
     /// Whether this thread holds the lock of that node.
     pub(crate) fn holds(&self, node: &RobustNode) -> bool {
-        self.position(node).is_some()
+        self.position(entry(node)).is_some()
     }
+}
+
+/// Past glibc's entries to the pointer that leads to `entry`.
+#[cold]
+fn walk_to(head: &Head, entry: usize) -> Option<&AtomicUsize> {
+    let mut pointer = &head.list;
+    for _ in 0..KERNEL_LIMIT {
+        // Bit 0 marks entries of priority inheritance.
+        let next = pointer.load(Ordering::Relaxed) & !1;
+        if next == entry {
+            return Some(pointer);
+        }
+        if next == 0 || next == ptr::from_ref(head) as usize {
+            return None;
+        }
+        // SAFETY: an entry before ours is one of the C library's own mutexes, held by this thread;
+        // the C library follows the same pointers.
+        pointer = unsafe { &*(next as *const AtomicUsize) };
+    }
+    None
 }
 
 /// A lock as the kernel's list names it.
 #[inline]
-fn entry(node: *const RobustNode) -> usize {
-    node as usize + offset_of!(RobustNode, next)
+fn entry(node: &RobustNode) -> usize {
+    ptr::from_ref(&node.next) as usize
 }
 
 /// Whether a live thread of this process has a lock within `start..end` on its list: that memory
@@ -371,10 +387,8 @@ pub(crate) fn holds_any_in(start: usize, end: usize) -> bool {
         if !thread.taken.load(Ordering::Acquire) || depth == 0 {
             return false;
         }
-        let within = thread.held.get(..depth).unwrap_or_default().iter().any(|held| {
-            let address = held.load(Ordering::Relaxed) as usize;
-            (start..end).contains(&address)
-        });
+        let within = (1..=depth)
+            .any(|index| (start..end).contains(&thread.link_at(index).load(Ordering::Relaxed)));
         within && process::thread_exists(thread.id())
     })
 }

@@ -89,70 +89,82 @@ impl RobustNode {
     /// Acquires the lock, waiting until the deadline.
     #[inline]
     pub(crate) fn lock(&self, deadline: Deadline) -> Result<Acquired, LockError> {
-        let thread = self.start()?;
-        let result = match self.take(thread, FREE) {
-            Some(acquired) => acquired,
-            None => self.lock_contended(thread, deadline),
-        };
-        thread.end();
-        result
+        if self.take_at_once() { Ok(Acquired::Clean) } else { self.lock_contended(deadline) }
     }
 
     /// Acquires the lock if it is free.
     #[inline]
     pub(crate) fn try_lock(&self) -> Result<Acquired, LockError> {
-        let thread = self.start()?;
-        let result = match self.take(thread, FREE) {
-            Some(acquired) => acquired,
-            None => self.try_again(thread),
-        };
-        thread.end();
-        result
+        if self.take_at_once() { Ok(Acquired::Clean) } else { self.try_again() }
     }
 
+    /// The case that is to be fast: a free lock and a thread that is known. False says nothing.
     #[inline]
-    fn start(&self) -> Result<&'static Thread, LockError> {
-        let thread = robust_list::current()?;
+    fn take_at_once(&self) -> bool {
+        let Some(thread) = robust_list::known() else { return false };
+        let Some(place) = thread.place() else { return false };
         thread.begin(self);
-        Ok(thread)
+        let mine = thread.id() | WAITERS;
+        // Acquire: pairs with the Release stores in `unlock`.
+        let taken =
+            self.word.compare_exchange(FREE, mine, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        if taken {
+            thread.link(self, &place);
+        }
+        thread.end();
+        taken
     }
 
-    /// Takes a word that was seen free. None if it is not any more.
-    #[inline]
-    fn take(&self, thread: &Thread, seen: u32) -> Option<Result<Acquired, LockError>> {
-        let Some(place) = thread.place() else {
-            return Some(Err(LockError::TooManyLocks { limit: MAX_HELD }));
-        };
+    /// Takes a word that was seen free or dead. None if it is not any more.
+    fn take(&self, thread: &Thread, seen: u32) -> Result<Option<Acquired>, LockError> {
+        let place = thread.place().ok_or(LockError::TooManyLocks { limit: MAX_HELD })?;
         let died = seen & OWNER_DIED;
         let mine = thread.id() | WAITERS | died;
         // Acquire: pairs with the Release stores in `unlock`. The kernel's own mark at a death is a
         // full barrier.
-        self.word.compare_exchange(seen, mine, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        if self.word.compare_exchange(seen, mine, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            return Ok(None);
+        }
         thread.link(self, &place);
-        Some(Ok(if died == 0 { Acquired::Clean } else { Acquired::OwnerDied }))
+        Ok(Some(if died == 0 { Acquired::Clean } else { Acquired::OwnerDied }))
     }
 
     /// Takes the lock if it is free or its holder dead.
-    #[inline]
     fn take_if_free(&self, thread: &Thread) -> Result<Option<Acquired>, LockError> {
         let word = self.word.load(Ordering::Relaxed);
         if word == CLOSED {
             return Err(LockError::NotRecoverable);
         }
-        if word & TID != 0 { Ok(None) } else { self.take(thread, word).transpose() }
+        if word & TID != 0 { Ok(None) } else { self.take(thread, word) }
     }
 
     #[cold]
-    fn try_again(&self, thread: &Thread) -> Result<Acquired, LockError> {
-        match self.take_if_free(thread)? {
+    fn try_again(&self) -> Result<Acquired, LockError> {
+        self.with_thread(|thread| match self.take_if_free(thread)? {
             Some(acquired) => Ok(acquired),
             None if thread.holds(self) => Err(LockError::Deadlock),
             None => Err(LockError::WouldBlock),
-        }
+        })
     }
 
     #[cold]
-    fn lock_contended(&self, thread: &Thread, deadline: Deadline) -> Result<Acquired, LockError> {
+    fn lock_contended(&self, deadline: Deadline) -> Result<Acquired, LockError> {
+        self.with_thread(|thread| self.wait(thread, deadline))
+    }
+
+    /// Announces to the kernel that the lock is being taken, for as long as `attempt` runs.
+    fn with_thread<R>(
+        &self,
+        attempt: impl FnOnce(&Thread) -> Result<R, LockError>,
+    ) -> Result<R, LockError> {
+        let thread = robust_list::current()?;
+        thread.begin(self);
+        let result = attempt(thread);
+        thread.end();
+        result
+    }
+
+    fn wait(&self, thread: &Thread, deadline: Deadline) -> Result<Acquired, LockError> {
         if thread.holds(self) {
             return Err(LockError::Deadlock);
         }
@@ -215,19 +227,19 @@ impl RobustNode {
     /// lock (`Dirty`) hands it on as inconsistent.
     #[inline]
     pub(crate) fn unlock(&self, release: Release) {
-        let Ok(thread) = robust_list::current() else { return };
+        let Some(thread) = robust_list::known() else { return };
         thread.begin(self);
         if thread.unlink(self) {
-            let inconsistent = self.word.load(Ordering::Relaxed) & OWNER_DIED != 0;
-            if inconsistent || release == Release::Dirty || self.has_waiters() {
-                self.unlock_slowly(inconsistent, release);
-            } else {
-                // Release: pairs with the Acquire in `take`.
+            let untouched = self.word.load(Ordering::Relaxed) & OWNER_DIED == 0;
+            if untouched && release == Release::Clean && !self.has_waiters() {
+                // Release: pairs with the Acquire in `take_at_once` and `take`.
                 self.word.store(FREE, Ordering::Release);
                 membarrier::light();
                 if self.has_waiters() {
                     futex::wake(&self.word, 1);
                 }
+            } else {
+                self.unlock_slowly(!untouched, release);
             }
         }
         thread.end();

@@ -192,11 +192,9 @@ pub(crate) fn unlink(name: &str, path: &Path) -> Result<(), SegmentError> {
     let file = shm::open(path, false).map_err(|error| {
         if shm::is_missing(&error) { not_found() } else { refused(error, path) }
     })?;
-    match read_header(file.as_fd(), path) {
-        // Not ours to remove.
-        Err(error @ SegmentError::NotASegment { .. }) => return Err(error),
-        // A damaged one, or one of another version, can be removed.
-        Ok(_) | Err(_) => {}
+    // A damaged one, or one of another version, can be removed; what is none is not ours to remove.
+    if let Err(error @ SegmentError::NotASegment { .. }) = read_header(file.as_fd(), path) {
+        return Err(error);
     }
     match attachment::remove_name(path, shm::status(file.as_fd())?.inode) {
         Ok(true) => Ok(()),

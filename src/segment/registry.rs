@@ -61,11 +61,11 @@ impl Membership {
         let mut guard = registry();
         let Some(attached) = guard.1.get_mut(&self.0) else { return Ok(()) };
         let count = attached.pins.entry(index).or_insert(0);
-        if *count == 0 {
-            if let Err(error) = shm::pin(borrow(attached.file), index) {
-                attached.pins.remove(&index);
-                return Err(error);
-            }
+        if *count == 0
+            && let Err(error) = shm::pin(borrow(attached.file), index)
+        {
+            attached.pins.remove(&index);
+            return Err(error);
         }
         *count += 1;
         Ok(())
