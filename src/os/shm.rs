@@ -84,30 +84,31 @@ pub(crate) fn not_a_file(error: &OsError) -> Option<&'static str> {
 /// The largest file.
 pub(crate) const MAX_LENGTH: u64 = 1 << 46;
 
-/// A file without a name: open(2), O_TMPFILE. Its mode is set past the umask: fchmod(2).
+/// A file without a name: open(2), O_TMPFILE. Where the umask took permissions away, fchmod(2) puts
+/// them back.
 pub(crate) fn unnamed(directory: &Path, mode: u32) -> Result<OwnedFd, OsError> {
     let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
     let mode = Mode::from_bits_truncate(mode);
     let file = fcntl::open(directory, flags, mode)
         .map_err(|errno| failed("open")(errno).on(directory.display().to_string()))?;
-    stat::fchmod(&file, mode).map_err(failed("fchmod"))?;
+    let granted = stat::fstat(&file).map_err(failed("fstat"))?.st_mode;
+    if granted & 0o777 != mode.bits() {
+        stat::fchmod(&file, mode).map_err(failed("fchmod"))?;
+    }
     Ok(file)
 }
 
 /// Gives an unnamed file its name, all at once; EEXIST if somebody was first: linkat(2).
 pub(crate) fn publish(file: BorrowedFd<'_>, path: &Path) -> Result<(), OsError> {
-    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let linked = unistd::linkat(
-        fcntl::AT_FDCWD,
-        open.as_str(),
-        fcntl::AT_FDCWD,
-        path,
-        AtFlags::AT_SYMLINK_FOLLOW,
-    );
-    match linked {
-        // No /proc here: the descriptor itself, which newer kernels allow to its opener.
-        Err(Errno::ENOENT) => {
-            unistd::linkat(file, "", fcntl::AT_FDCWD, path, AtFlags::AT_EMPTY_PATH)
+    let link = |from: BorrowedFd<'_>, name: &str, flags| {
+        unistd::linkat(from, name, fcntl::AT_FDCWD, path, flags)
+    };
+    // Kernels from 6.10 on let whoever opened a file link it; older ones want a capability for that
+    // (and say ENOENT), and take the way through /proc.
+    match link(file, "", AtFlags::AT_EMPTY_PATH) {
+        Err(Errno::ENOENT | Errno::EPERM | Errno::EACCES) => {
+            let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+            link(fcntl::AT_FDCWD, &open, AtFlags::AT_SYMLINK_FOLLOW)
         }
         other => other,
     }

@@ -164,6 +164,7 @@ impl Drop for Attachment {
             end: start + self.length,
             home: self.home.take(),
             ephemeral: self.ephemeral,
+            writable: self.writable,
         };
         if remains.are_needed() {
             graveyard().push(remains);
@@ -184,6 +185,7 @@ struct Remains {
     end: usize,
     home: Option<Home>,
     ephemeral: bool,
+    writable: bool,
 }
 
 static GRAVEYARD: Mutex<Vec<Remains>> = Mutex::new(Vec::new());
@@ -213,29 +215,37 @@ impl Remains {
             (self.ephemeral, &self.home, &self.memory)
         {
             // Whatever fails here leaves a stale segment, which is recognised as such.
-            let _stale = remove_if_last(file.as_fd(), &home.path);
+            let _stale = remove_if_last(file.as_fd(), self.writable, &home.path);
         }
     }
 }
 
 /// Removes the name of a segment that nobody else is attached to.
-fn remove_if_last(file: BorrowedFd<'_>, path: &Path) -> Result<(), OsError> {
+fn remove_if_last(file: BorrowedFd<'_>, writable: bool, path: &Path) -> Result<(), OsError> {
     if shm::try_hold(file, Hold::Exclusive)? {
-        remove_name(path, shm::status(file)?.inode)?;
+        let inode = shm::status(file)?.inode;
+        if writable {
+            unlink_this(file, path, inode)?
+        } else {
+            remove_name(path, inode)?
+        };
     }
     Ok(())
 }
 
 /// Removes a name if it still leads to that file, and not to another that took its place. True if
 /// this call removed it.
-///
-/// All removers of a file take a lock on it and look again, so none removes a successor.
 pub(crate) fn remove_name(path: &Path, inode: (u64, u64)) -> Result<bool, OsError> {
     let file = shm::open(path, true)?;
-    if shm::status(file.as_fd())?.inode != inode || !shm::try_remover(file.as_fd())? {
+    if shm::status(file.as_fd())?.inode != inode {
         return Ok(false);
     }
-    if shm::status_of(path)?.inode != inode {
+    unlink_this(file.as_fd(), path, inode)
+}
+
+/// All removers of a file take a lock on it and look again, so none removes a successor.
+fn unlink_this(file: BorrowedFd<'_>, path: &Path, inode: (u64, u64)) -> Result<bool, OsError> {
+    if !shm::try_remover(file)? || shm::status_of(path)?.inode != inode {
         return Ok(false);
     }
     shm::unlink(path)?;
