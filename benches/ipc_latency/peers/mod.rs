@@ -1,0 +1,154 @@
+//! The implementations that are compared, behind the few traits that the workloads drive.
+
+pub(crate) mod cache_line;
+pub(crate) mod descriptors;
+pub(crate) mod futex;
+pub(crate) mod glibc;
+pub(crate) mod mailbox;
+pub(crate) mod ours;
+pub(crate) mod rings;
+pub(crate) mod shm;
+pub(crate) mod two_lines;
+
+use std::fmt;
+use std::os::fd::RawFd;
+
+use serde::{Deserialize, Serialize};
+
+use crate::support::memory::Memory;
+use crate::support::{Result, failed};
+
+/// An implementation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Peer {
+    /// The library that is measured.
+    Outlive,
+    CacheLine,
+    /// A line of message and a line that tells of it, for messages that fill their line.
+    TwoLines,
+    Futex,
+    GlibcPlain,
+    GlibcRobust,
+    Pipe,
+    UnixSocket,
+    /// `rtrb` between two threads.
+    Rtrb,
+    /// `crossbeam_queue::ArrayQueue` between threads.
+    ArrayQueue,
+    /// shm_open, ftruncate, mmap, close, unlink (and munmap).
+    Shm,
+    /// The same with a first byte written, as memory that is used needs at least one page.
+    ShmTouched,
+    /// shm_open, mmap, close (and munmap) of what exists.
+    ShmOpen,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Outlive => "outlive",
+            Self::CacheLine => "cache-line",
+            Self::TwoLines => "two-cache-lines",
+            Self::Futex => "futex",
+            Self::GlibcPlain => "glibc-plain",
+            Self::GlibcRobust => "glibc-robust",
+            Self::Pipe => "pipe",
+            Self::UnixSocket => "unix-socket",
+            Self::Rtrb => "rtrb-threads",
+            Self::ArrayQueue => "crossbeam-threads",
+            Self::Shm => "shm",
+            Self::ShmTouched => "shm-touched",
+            Self::ShmOpen => "shm-open",
+        })
+    }
+}
+
+/// Sends messages of `W` words.
+pub(crate) trait Outbox<const W: usize> {
+    fn send(&mut self, message: [u64; W]) -> Result<()>;
+}
+
+/// Receives them.
+pub(crate) trait Inbox<const W: usize> {
+    fn receive(&mut self) -> Result<[u64; W]>;
+}
+
+/// A counter in shared memory and the lock that protects it.
+pub(crate) trait LockedCounter {
+    /// One lock, increment, unlock.
+    fn increment(&self) -> Result<()>;
+    fn value(&self) -> Result<u64>;
+}
+
+/// A lock that survives its holder.
+pub(crate) trait RobustLock: LockedCounter {
+    /// Takes the lock, increments, and never unlocks.
+    fn hold_for_good(&self) -> Result<()>;
+    /// Waits for a lock whose holder dies, repairs and unlocks it. Returns the clock at the moment
+    /// it had the lock.
+    fn lock_after_death(&self) -> Result<u64>;
+}
+
+/// Which side of a two-way link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Parent,
+    Child,
+}
+
+/// How another process reaches what was prepared: whichever of these the peer uses.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Access {
+    /// The name of a segment.
+    pub(crate) segment: String,
+    /// Descriptors to read from and to write to.
+    pub(crate) descriptors: Option<(RawFd, RawFd)>,
+}
+
+/// What the parent keeps while a run lasts.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) parent: Access,
+    pub(crate) child: Access,
+    _segment: Option<ours::Host>,
+    _descriptors: Option<descriptors::Pairs>,
+}
+
+impl Prepared {
+    /// Creates what `peer` needs before its parties attach.
+    pub(crate) fn new(peer: Peer, memory: &Memory) -> Result<Self> {
+        let mut this = Self {
+            parent: Access::default(),
+            child: Access::default(),
+            _segment: None,
+            _descriptors: None,
+        };
+        match peer {
+            Peer::Outlive => {
+                let host = ours::Host::create()?;
+                host.name().clone_into(&mut this.parent.segment);
+                host.name().clone_into(&mut this.child.segment);
+                this._segment = Some(host);
+            }
+            Peer::GlibcPlain => glibc::Shared::create(memory, glibc::Kind::Plain)?,
+            Peer::GlibcRobust => glibc::Shared::create(memory, glibc::Kind::Robust)?,
+            Peer::Pipe | Peer::UnixSocket => {
+                let pairs = match peer {
+                    Peer::Pipe => descriptors::Pairs::pipes()?,
+                    _ => descriptors::Pairs::sockets()?,
+                };
+                this.parent.descriptors = Some(pairs.parent());
+                this.child.descriptors = Some(pairs.child());
+                this._descriptors = Some(pairs);
+            }
+            // All-zero memory is what these begin with, or they need nothing.
+            _ => {}
+        }
+        Ok(this)
+    }
+}
+
+/// A workload was asked for a peer that it does not know.
+pub(crate) fn unsupported<T>(peer: Peer) -> Result<T> {
+    failed(format!("{peer} cannot take part in this"))
+}
