@@ -6,8 +6,12 @@ use std::io;
 use std::path::PathBuf;
 
 /// A system call that failed: which one, on what, and the kernel's errno.
+// Boxed, so that results which may hold one stay small on the paths that are to be fast.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OsError {
+pub struct OsError(Box<Failure>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failure {
     call: &'static str,
     errno: i32,
     subject: Option<String>,
@@ -15,7 +19,7 @@ pub struct OsError {
 
 impl OsError {
     pub(crate) fn new(call: &'static str, errno: i32) -> Self {
-        Self { call, errno, subject: None }
+        Self(Box::new(Failure { call, errno, subject: None }))
     }
 
     /// The error of the call that has just failed on this thread.
@@ -24,30 +28,30 @@ impl OsError {
     }
 
     pub(crate) fn on(mut self, subject: impl Into<String>) -> Self {
-        self.subject = Some(subject.into());
+        self.0.subject = Some(subject.into());
         self
     }
 
     /// The system call, named as its manual page is.
     #[must_use]
     pub fn call(&self) -> &'static str {
-        self.call
+        self.0.call
     }
 
     /// The error number (`ENOSPC` and the like, see errno(3)).
     #[must_use]
     pub fn errno(&self) -> i32 {
-        self.errno
+        self.0.errno
     }
 }
 
 impl fmt::Display for OsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.call)?;
-        if let Some(subject) = &self.subject {
+        write!(f, "{}", self.call())?;
+        if let Some(subject) = &self.0.subject {
             write!(f, " on {subject}")?;
         }
-        write!(f, " failed: {}", io::Error::from_raw_os_error(self.errno))
+        write!(f, " failed: {}", io::Error::from_raw_os_error(self.errno()))
     }
 }
 
@@ -55,7 +59,7 @@ impl std::error::Error for OsError {}
 
 impl From<OsError> for io::Error {
     fn from(error: OsError) -> Self {
-        io::Error::from_raw_os_error(error.errno)
+        io::Error::from_raw_os_error(error.errno())
     }
 }
 

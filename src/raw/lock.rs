@@ -99,8 +99,8 @@ impl RobustNode {
     }
 
     /// The case that is to be fast: a free lock and a thread that is known. False says nothing.
-    #[inline]
-    fn take_at_once(&self) -> bool {
+    #[inline(always)]
+    pub(crate) fn take_at_once(&self) -> bool {
         let Some(thread) = robust_list::known() else { return false };
         let Some(place) = thread.place() else { return false };
         thread.begin(self);
@@ -225,7 +225,7 @@ impl RobustNode {
     ///
     /// Data that were not marked consistent after a death close the lock for good; giving up on a
     /// lock (`Dirty`) hands it on as inconsistent.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unlock(&self, release: Release) {
         let Some(thread) = robust_list::known() else { return };
         thread.begin(self);

@@ -107,10 +107,12 @@ impl<T: Shared> Mutex<T> {
     /// [`NotRecoverable`](LockError::NotRecoverable), [`Deadlock`](LockError::Deadlock) if this
     /// thread holds it already, [`ReadOnly`](LockError::ReadOnly),
     /// [`TooManyLocks`](LockError::TooManyLocks).
-    #[inline]
+    #[inline(always)] // a result in memory costs more than the lock
     pub fn lock(&self) -> Outcome<'_, T> {
-        let node = self.node.writable().map_err(LockError::cast)?;
-        self.guard(node, node.lock.lock(Deadline::Never))
+        match self.take_at_once() {
+            Some(guard) => Ok(guard),
+            None => self.lock_slowly(Deadline::Never),
+        }
     }
 
     /// Acquires the lock if it is free.
@@ -118,10 +120,12 @@ impl<T: Shared> Mutex<T> {
     /// # Errors
     ///
     /// [`WouldBlock`](LockError::WouldBlock), and those of [`lock`](Self::lock).
-    #[inline]
+    #[inline(always)] // as above
     pub fn try_lock(&self) -> Outcome<'_, T> {
-        let node = self.node.writable().map_err(LockError::cast)?;
-        self.guard(node, node.lock.try_lock())
+        match self.take_at_once() {
+            Some(guard) => Ok(guard),
+            None => self.try_slowly(),
+        }
     }
 
     /// Acquires the lock, sleeping for at most `timeout`.
@@ -130,13 +134,49 @@ impl<T: Shared> Mutex<T> {
     ///
     /// [`TimedOut`](LockError::TimedOut), never before the time is up, and those of
     /// [`lock`](Self::lock).
+    #[inline(always)] // as above
     pub fn lock_timeout(&self, timeout: Duration) -> Outcome<'_, T> {
-        let node = self.node.writable().map_err(LockError::cast)?;
-        self.guard(node, node.lock.lock(Deadline::after(timeout)))
+        match self.take_at_once() {
+            Some(guard) => Ok(guard),
+            None => self.lock_slowly(Deadline::after(timeout)),
+        }
     }
 
-    #[inline]
-    fn guard<'a>(
+    /// The case that is to be fast: a free lock in front of data that need no check.
+    #[inline(always)]
+    fn take_at_once(&self) -> Option<MutexGuard<'_, T>> {
+        if !T::ANY_PATTERN_IS_VALID {
+            return None;
+        }
+        let node = self.node.writable().ok()?;
+        node.lock.take_at_once().then(|| self.guard(node))
+    }
+
+    #[cold]
+    fn lock_slowly(&self, deadline: Deadline) -> Outcome<'_, T> {
+        let node = self.node.writable().map_err(LockError::cast)?;
+        self.checked(node, node.lock.lock(deadline))
+    }
+
+    #[cold]
+    fn try_slowly(&self) -> Outcome<'_, T> {
+        let node = self.node.writable().map_err(LockError::cast)?;
+        self.checked(node, node.lock.try_lock())
+    }
+
+    /// With the lock held.
+    #[inline(always)]
+    fn guard<'a>(&self, node: &'a layout::Mutex) -> MutexGuard<'a, T> {
+        MutexGuard {
+            node,
+            data: self.data.pointer().cast(),
+            panicking: thread::panicking(),
+            _thread: PhantomData,
+        }
+    }
+
+    /// The guard, if what it would lead to is a `T`.
+    fn checked<'a>(
         &self,
         node: &'a layout::Mutex,
         acquired: Result<Acquired, LockError>,
@@ -148,12 +188,7 @@ impl<T: Shared> Mutex<T> {
             node.lock.unlock(if died { Release::Dirty } else { Release::Clean });
             return Err(LockError::Corrupt { what: "the data that the mutex protects" });
         }
-        let guard = MutexGuard {
-            node,
-            data: self.data.pointer().cast(),
-            panicking: thread::panicking(),
-            _thread: PhantomData,
-        };
+        let guard = self.guard(node);
         match acquired {
             Acquired::Clean => Ok(guard),
             Acquired::OwnerDied => Err(LockError::OwnerDied(guard)),
@@ -223,7 +258,7 @@ impl<T: Shared> DerefMut for MutexGuard<'_, T> {
 }
 
 impl<T: Shared> Drop for MutexGuard<'_, T> {
-    #[inline]
+    #[inline(always)] // as `lock`
     fn drop(&mut self) {
         let panicked = !self.panicking && thread::panicking();
         self.node.lock.unlock(if panicked { Release::Dirty } else { Release::Clean });
