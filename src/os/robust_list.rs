@@ -255,23 +255,14 @@ impl Thread {
         unsafe { self.chain.get_unchecked(index) }
     }
 
-    /// The pointer that leads to `entry`: the head's, or that of glibc's last entry.
-    #[inline]
-    fn leading_to<'a>(&self, head: &'a Head, entry: usize) -> Option<&'a AtomicUsize> {
-        let first = &head.list;
-        if first.load(Ordering::Relaxed) == entry { Some(first) } else { walk_to(head, entry) }
-    }
-
     /// Announces that `node` is about to change. Everything up to [`end`](Self::end) may be cut
     /// short by death.
-    #[inline]
     pub(crate) fn begin(&self, node: &RobustNode) {
         self.head().list_op_pending.store(entry(node), Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
     }
 
     /// The change is complete.
-    #[inline]
     pub(crate) fn end(&self) {
         compiler_fence(Ordering::SeqCst);
         self.head().list_op_pending.store(0, Ordering::Relaxed);
@@ -279,19 +270,71 @@ impl Thread {
 
     /// Where the next lock is linked; None if the list is full or not as it should be. Asked before
     /// the word is taken, so that linking cannot fail.
-    #[inline]
     pub(crate) fn place(&self) -> Option<Place<'_>> {
         let depth = self.depth.load(Ordering::Relaxed);
         if depth >= MAX_HELD {
             return None;
         }
         let newest = self.link_at(depth).load(Ordering::Relaxed);
-        let pointer = self.leading_to(self.head(), newest)?;
+        let pointer = leading_to(self.head(), newest)?;
         Some(Place { pointer, newest, depth })
     }
 
+    /// Takes a word and links it, if the list is as it usually is (nothing of glibc's on it) and
+    /// `take` succeeds. False says nothing.
+    ///
+    /// This and [`release_newest`](Self::release_newest) are what a lock costs: each field is read
+    /// once, and everything unusual is left to the functions below.
+    #[inline(always)]
+    pub(crate) fn take_newest(&self, node: &RobustNode, take: impl FnOnce(u32) -> bool) -> bool {
+        let head = self.head();
+        let depth = self.depth.load(Ordering::Relaxed);
+        let newest = self.link_at(depth).load(Ordering::Relaxed);
+        if depth >= MAX_HELD || head.list.load(Ordering::Relaxed) != newest {
+            return false;
+        }
+        let entry = entry(node);
+        head.list_op_pending.store(entry, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        let taken = take(self.id());
+        if taken {
+            node.next.store(newest as u64, Ordering::Relaxed);
+            self.link_at(depth + 1).store(entry, Ordering::Relaxed);
+            self.depth.store(depth + 1, Ordering::Relaxed);
+            compiler_fence(Ordering::SeqCst);
+            head.list.store(entry, Ordering::Relaxed);
+        }
+        compiler_fence(Ordering::SeqCst);
+        head.list_op_pending.store(0, Ordering::Relaxed);
+        taken
+    }
+
+    /// Unlinks a lock and runs `release`, if the lock is the first on the list. If not, nothing
+    /// happened: false.
+    #[inline(always)]
+    pub(crate) fn release_newest(&self, node: &RobustNode, release: impl FnOnce()) -> bool {
+        let head = self.head();
+        let entry = entry(node);
+        let depth = self.depth.load(Ordering::Relaxed);
+        // What leads the list is this thread's; and of ours only if it ends our chain.
+        if head.list.load(Ordering::Relaxed) != entry
+            || self.link_at(depth).load(Ordering::Relaxed) != entry
+        {
+            return false;
+        }
+        head.list_op_pending.store(entry, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        let next = self.link_at(depth.wrapping_sub(1)).load(Ordering::Relaxed);
+        head.list.store(next, Ordering::Relaxed);
+        self.depth.store(depth.wrapping_sub(1), Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        release();
+        compiler_fence(Ordering::SeqCst);
+        head.list_op_pending.store(0, Ordering::Relaxed);
+        true
+    }
+
     /// Puts a word that this thread has just taken on the list.
-    #[inline]
     pub(crate) fn link(&self, node: &RobustNode, place: &Place<'_>) {
         let entry = entry(node);
         node.next.store(place.newest as u64, Ordering::Relaxed);
@@ -303,31 +346,21 @@ impl Thread {
 
     /// Takes a word off the list, before it is released. False if this thread does not hold it: it
     /// was taken before a fork, by the parent.
-    #[inline]
     pub(crate) fn unlink(&self, node: &RobustNode) -> bool {
         let entry = entry(node);
         let depth = self.depth.load(Ordering::Relaxed);
-        if depth == 0 || self.link_at(depth).load(Ordering::Relaxed) != entry {
-            return self.unlink_older(entry, depth);
-        }
-        let next = self.link_at(depth - 1).load(Ordering::Relaxed);
-        if let Some(pointer) = self.leading_to(self.head(), entry) {
-            pointer.store(next, Ordering::Relaxed);
-        }
-        self.depth.store(depth - 1, Ordering::Relaxed);
-        compiler_fence(Ordering::SeqCst);
-        true
-    }
-
-    /// Locks released in another order than the reverse of their taking.
-    #[cold]
-    fn unlink_older(&self, entry: usize, depth: usize) -> bool {
         let Some(index) = self.position(entry) else { return false };
-        let newer = self.link_at(index + 1).load(Ordering::Relaxed);
         let next = self.link_at(index - 1).load(Ordering::Relaxed);
-        // SAFETY: `newer` is the entry of a lock that this thread holds, so its mapping stays (see
-        // `holds_any_in`); a list pointer leads to the node's `next`.
-        unsafe { &*(newer as *const AtomicUsize) }.store(next, Ordering::Relaxed);
+        if index == depth {
+            if let Some(pointer) = leading_to(self.head(), entry) {
+                pointer.store(next, Ordering::Relaxed);
+            }
+        } else {
+            let newer = self.link_at(index + 1).load(Ordering::Relaxed);
+            // SAFETY: `newer` is the entry of a lock that this thread holds, so its mapping stays
+            // (see `holds_any_in`); a list pointer leads to the node's `next`.
+            unsafe { &*(newer as *const AtomicUsize) }.store(next, Ordering::Relaxed);
+        }
         for moved in index..depth {
             let later = self.link_at(moved + 1).load(Ordering::Relaxed);
             self.link_at(moved).store(later, Ordering::Relaxed);
@@ -349,9 +382,8 @@ impl Thread {
     }
 }
 
-/// Past glibc's entries to the pointer that leads to `entry`.
-#[cold]
-fn walk_to(head: &Head, entry: usize) -> Option<&AtomicUsize> {
+/// The pointer that leads to `entry`: the head's, or that of glibc's last entry.
+fn leading_to(head: &Head, entry: usize) -> Option<&AtomicUsize> {
     let mut pointer = &head.list;
     for _ in 0..KERNEL_LIMIT {
         // Bit 0 marks entries of priority inheritance.

@@ -102,17 +102,11 @@ impl RobustNode {
     #[inline(always)]
     pub(crate) fn take_at_once(&self) -> bool {
         let Some(thread) = robust_list::known() else { return false };
-        let Some(place) = thread.place() else { return false };
-        thread.begin(self);
-        let mine = thread.id() | WAITERS;
-        // Acquire: pairs with the Release stores in `unlock`.
-        let taken =
-            self.word.compare_exchange(FREE, mine, Ordering::Acquire, Ordering::Relaxed).is_ok();
-        if taken {
-            thread.link(self, &place);
-        }
-        thread.end();
-        taken
+        thread.take_newest(self, |id| {
+            // Acquire: pairs with the Release stores in `unlock`.
+            let (free, mine) = (FREE, id | WAITERS);
+            self.word.compare_exchange(free, mine, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        })
     }
 
     /// Takes a word that was seen free or dead. None if it is not any more.
@@ -227,22 +221,28 @@ impl RobustNode {
     /// lock (`Dirty`) hands it on as inconsistent.
     #[inline(always)]
     pub(crate) fn unlock(&self, release: Release) {
-        let Some(thread) = robust_list::known() else { return };
-        thread.begin(self);
-        if thread.unlink(self) {
-            let untouched = self.word.load(Ordering::Relaxed) & OWNER_DIED == 0;
-            if untouched && release == Release::Clean && !self.has_waiters() {
-                // Release: pairs with the Acquire in `take_at_once` and `take`.
-                self.word.store(FREE, Ordering::Release);
-                membarrier::light();
-                if self.has_waiters() {
-                    futex::wake(&self.word, 1);
-                }
-            } else {
-                self.unlock_slowly(!untouched, release);
-            }
+        let usual = release == Release::Clean
+            && self.word.load(Ordering::Relaxed) & OWNER_DIED == 0
+            && !self.has_waiters()
+            && robust_list::known().is_some_and(|thread| {
+                thread.release_newest(self, || {
+                    // Release: pairs with the Acquire in `take_at_once` and `take`.
+                    self.word.store(FREE, Ordering::Release);
+                    membarrier::light();
+                    if self.has_waiters() {
+                        self.wake_one();
+                    }
+                })
+            });
+        if !usual {
+            self.unlock_slowly(release);
         }
-        thread.end();
+    }
+
+    /// They came while the lock was being released. Their flag stays for the next holder.
+    #[cold]
+    fn wake_one(&self) {
+        futex::wake(&self.word, 1);
     }
 
     #[inline]
@@ -251,19 +251,31 @@ impl RobustNode {
     }
 
     #[cold]
-    fn unlock_slowly(&self, inconsistent: bool, release: Release) {
+    fn unlock_slowly(&self, release: Release) {
+        let Some(thread) = robust_list::known() else { return };
+        thread.begin(self);
+        if thread.unlink(self) {
+            self.release(release);
+        }
+        thread.end();
+    }
+
+    /// With the lock held but not on the list any more.
+    fn release(&self, release: Release) {
+        let inconsistent = self.word.load(Ordering::Relaxed) & OWNER_DIED != 0;
         let (word, sleepers) = match (release, inconsistent) {
             (Release::Clean, false) => (FREE, 1),
             (Release::Dirty, _) => (OWNER_DIED, 1),
             // Everybody learns that there is nothing to wait for.
             (Release::Clean, true) => (CLOSED, futex::ALL),
         };
+        let waited_for = self.has_waiters();
         // Cleared while the lock is held, or a sleeper's flag could be lost: see above.
         self.waiters.store(0, Ordering::Relaxed);
         // Release: pairs with the Acquire in `take`, and keeps the flag's store before this one.
         self.word.store(word, Ordering::Release);
         membarrier::light();
-        if futex::wake(&self.word, sleepers) > 0 {
+        if (waited_for || self.has_waiters()) && futex::wake(&self.word, sleepers) > 0 {
             self.waiters.store(1, Ordering::Relaxed);
         }
     }
