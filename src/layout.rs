@@ -204,7 +204,8 @@ shared! {
         /// What death interrupted: a count (high half), and the low half of the position that is
         /// being worked on plus one.
         interrupted: AtomicU64 = 48,
-        spare: AtomicU64 = 56,
+        /// Producers: the consumers' position that they saw last.
+        limit: AtomicU64 = 56,
     }
 
     /// Where one side of a queue sleeps, on a line of its own.

@@ -53,6 +53,8 @@
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("outlive is for 64-bit Linux");
 
+#[cfg(any(feature = "shared_memory", feature = "raw_sync"))]
+pub mod compat;
 mod data;
 mod error;
 mod layout;

@@ -3,32 +3,35 @@
 //! # Words
 //!
 //! Positions count messages from 0 on and never wrap; position `p` uses cell `p % capacity`. Each
-//! cell has a `stamp` and room for a message:
+//! cell has a `stamp` and room for a message; the stamp `p + 1` says that it holds the message of
+//! position `p`, any other stamp that it does not (yet).
 //!
-//! | stamp | cell |
-//! |---|---|
-//! | `2p` | free for position `p` |
-//! | `2p + 1` | holds the message of position `p` |
+//! Producers exclude one another by the tail's lock, consumers by the head's. Under its lock
 //!
-//! Producers exclude one another by the tail's lock, consumers by the head's. Under its lock a
-//! producer writes the message into the cell of `tail.position` and stores `2p + 1` (Release): that
-//! publishes the message. Under its lock a consumer copies the message of `head.position` out and
-//! stores `2(p + capacity)` (Release): that takes it, and frees the cell. Only then does either move
-//! its `position` on, which is nothing but a note of where to go on: the stamps are the truth.
+//! * a producer writes the message into the cell of `tail.position` and stores its stamp (Release):
+//!   that publishes the message. Then it moves `tail.position` on, which is nothing but a note of
+//!   where to go on: the stamps are the truth.
+//! * a consumer looks at the stamp of `head.position` (Acquire), copies the message out, and moves
+//!   `head.position` on (Release): that takes the message and frees the cell.
 //!
-//! So a message crosses with the one cache line that holds it, and neither side reads the other's
-//! position.
+//! A producer may use a cell once `head.position` is less than `capacity` behind. `tail.limit` keeps
+//! the `head.position` that producers saw last, which can only be too low; they look again when it
+//! says that the queue is full.
+//!
+//! So a message crosses from core to core with the one cache line that holds it; nothing else that
+//! either side writes is read by the other, except when the queue is full.
 //!
 //! # What a death leaves behind
 //!
-//! The lock's next holder finds out from the stamp at `position`:
+//! The lock's next holder finds out from `position`:
 //!
-//! * a producer before it published: the cell is free still; what it wrote is not part of the queue.
-//! * after that, before `position` moved on: the cell holds the message of `position`; the next one
-//!   moves `position` on, and wakes the consumers again.
-//! * a consumer before it took the message: the cell holds it still, and the next one gets it.
-//! * after that: the cell is free for the next round; the next one moves `position` on, and wakes
-//!   the producers again.
+//! * a producer before it published: the stamp is not that of `tail.position`; what it wrote is not
+//!   part of the queue.
+//! * after that, before `tail.position` moved on: the stamp is that of `tail.position`; the next one
+//!   moves it on, and wakes the consumers again.
+//! * a consumer before it took the message: `head.position` still leads to it, and the next one gets
+//!   it.
+//! * after that: nothing is left to do, but the producers are woken again.
 //!
 //! `interrupted` is for statistics: the low half names the position that is being worked on (plus
 //! one), the high half counts those that a death interrupted; one store changes both.
@@ -125,12 +128,9 @@ enum Attempt<R> {
     Closed,
 }
 
-const fn free(position: u64) -> u64 {
-    position.wrapping_mul(2)
-}
-
+/// The stamp of a cell that holds the message of a position.
 const fn filled(position: u64) -> u64 {
-    position.wrapping_mul(2).wrapping_add(1)
+    position.wrapping_add(1)
 }
 
 /// Messages in the queue: exact when nobody is at work.
@@ -146,6 +146,7 @@ impl QueueEnd {
         self.lock.reset();
         self.position.store(0, Ordering::Relaxed);
         self.interrupted.store(0, Ordering::Relaxed);
+        self.limit.store(0, Ordering::Relaxed);
     }
 
     /// With the lock held: notes which position is being worked on.
@@ -159,7 +160,7 @@ impl QueueEnd {
     /// With the lock held: the work on `position` is complete.
     #[inline]
     fn advance(&self, position: u64) {
-        // Release: for `length`; the other side goes by the stamps.
+        // Release: pairs with the Acquire in `is_free`: a cell that is free was read.
         self.position.store(position.wrapping_add(1), Ordering::Release);
     }
 
@@ -221,18 +222,29 @@ impl<T: Shared> Queue<T> {
             return Attempt::Closed;
         }
         let position = queue.tail.position.load(Ordering::Relaxed);
-        let Some((stamp, slot)) = self.cell(position) else { return Attempt::Unready };
-        // Acquire: pairs with the Release in `take`; the message that was here has been read.
-        let now = stamp.load(Ordering::Acquire);
-        if now != free(position) {
+        if !self.is_free(queue, position) {
             return Attempt::Unready;
         }
+        let Some((stamp, slot)) = self.cell(position) else { return Attempt::Unready };
         queue.tail.begin(position);
         slot.write(message);
         // Release: pairs with the Acquire in `take`. This store publishes the message.
         stamp.store(filled(position), Ordering::Release);
         queue.tail.advance(position);
         Attempt::Done(())
+    }
+
+    /// With the tail's lock held: whether the message that was in a position's cell has been taken.
+    #[inline]
+    fn is_free(&self, queue: &layout::Queue, position: u64) -> bool {
+        let limit = &queue.tail.limit;
+        if position.wrapping_sub(limit.load(Ordering::Relaxed)) < self.capacity {
+            return true;
+        }
+        // Acquire: pairs with the Release in `advance`.
+        let head = queue.head.position.load(Ordering::Acquire);
+        limit.store(head, Ordering::Relaxed);
+        position.wrapping_sub(head) < self.capacity
     }
 
     #[inline]
@@ -301,12 +313,9 @@ impl<T: Shared> Queue<T> {
 
     /// Whether a push might succeed or fail for another reason than a full queue. Without a lock.
     fn has_room(&self) -> bool {
-        let position = self.inner.tail.position.load(Ordering::Relaxed);
-        let full = self.cell(position).is_some_and(|(stamp, _)| {
-            // One lap behind: the message of that lap is still there.
-            stamp.load(Ordering::Relaxed) == filled(position.wrapping_sub(self.capacity))
-        });
-        !full || self.is_closed()
+        let head = self.inner.head.position.load(Ordering::Relaxed);
+        let tail = self.inner.tail.position.load(Ordering::Relaxed);
+        tail.wrapping_sub(head) < self.capacity || self.is_closed()
     }
 
     // ---- consumers
@@ -314,16 +323,9 @@ impl<T: Shared> Queue<T> {
     /// With the head's lock held by this thread, from a dead consumer.
     #[cold]
     fn recover_head(&self, queue: &layout::Queue) {
-        let position = queue.head.position.load(Ordering::Relaxed);
-        if let Some((stamp, _)) = self.cell(position) {
-            let now = stamp.load(Ordering::Acquire);
-            if now == filled(position) {
-                queue.head.count_interrupted(position);
-            } else if now != free(position) {
-                queue.head.advance(position);
-                queue.not_full.event.notify(Notify::All);
-            }
-        }
+        queue.head.count_interrupted(queue.head.position.load(Ordering::Relaxed));
+        // The dead one may not have come to it.
+        queue.not_full.event.notify(Notify::All);
         queue.head.lock.mark_consistent();
     }
 
@@ -341,8 +343,7 @@ impl<T: Shared> Queue<T> {
         }
         queue.head.begin(position);
         let message = slot.read().check();
-        // Release: pairs with the Acquire in `put`; the cell was read. This store takes the message.
-        stamp.store(free(position.wrapping_add(self.capacity)), Ordering::Release);
+        // This takes the message.
         queue.head.advance(position);
         // Bytes that are no message are taken as well, or they would block the queue for ever.
         message.map(Attempt::Done).ok_or(LockError::Corrupt { what: "a message" })
@@ -370,10 +371,10 @@ impl<T: Shared> Queue<T> {
     #[inline]
     fn has_message(&self) -> bool {
         let position = self.inner.head.position.load(Ordering::Relaxed);
-        let empty = self
+        let there = self
             .cell(position)
-            .is_some_and(|(stamp, _)| stamp.load(Ordering::Relaxed) == free(position));
-        !empty || self.is_closed()
+            .is_some_and(|(stamp, _)| stamp.load(Ordering::Relaxed) == filled(position));
+        there || self.is_closed()
     }
 
     /// Takes the oldest message, sleeping while the queue is empty.
@@ -593,14 +594,24 @@ impl<'a, T: Shared> IntoIterator for &'a Queue<T> {
     }
 }
 
-/// From the start of a cell to its message.
-const fn message_offset<T>() -> usize {
-    size_of::<u64>().next_multiple_of(bytes::alignment::<T>())
+/// A cache line.
+const LINE: usize = 64;
+
+/// Whether stamp and message share a cache line. Else the message has lines of its own, so that a
+/// consumer that looks at the stamp does not take them from the producer that fills them.
+const fn is_small<T>() -> bool {
+    size_of::<u64>().next_multiple_of(bytes::alignment::<T>()) + bytes::stride::<T>() <= LINE
 }
 
-/// From cell to cell.
+/// From the start of a cell to its message.
+const fn message_offset<T>() -> usize {
+    if is_small::<T>() { size_of::<u64>().next_multiple_of(bytes::alignment::<T>()) } else { LINE }
+}
+
+/// From cell to cell. No cell lies on more cache lines than it needs.
 const fn cell_stride<T>() -> usize {
-    (message_offset::<T>() + bytes::stride::<T>()).next_multiple_of(bytes::alignment::<T>())
+    let size = message_offset::<T>() + bytes::stride::<T>();
+    if is_small::<T>() { size.next_power_of_two() } else { size.next_multiple_of(LINE) }
 }
 
 const CELLS: usize = size_of::<layout::Queue>();
@@ -640,7 +651,8 @@ impl<T: Shared> Mechanics for Queue<T> {
         head.not_full.event.reset();
         let cells = extent.series::<AtomicU64>(CELLS, cell_stride::<T>(), capacity)?;
         for index in 0..capacity {
-            cells.get(index)?.store(free(index as u64), Ordering::Relaxed);
+            // The stamp of no position.
+            cells.get(index)?.store(0, Ordering::Relaxed);
         }
         Some(())
     }

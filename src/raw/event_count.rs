@@ -68,20 +68,25 @@ impl EventCount {
         deadline: Deadline,
         mut attempt: impl FnMut() -> Option<R>,
     ) -> Option<R> {
+        // The epoch in which this sleeper announced itself.
+        let mut announced = None;
         loop {
             // Acquire: pairs with the Release in `wake`; what was changed before is seen below.
             let epoch = self.epoch.load(Ordering::Acquire);
-            self.waiters.store(1, Ordering::Relaxed);
-            let fenced = membarrier::heavy();
+            let mut patience = deadline.remaining();
+            // One that only looks again need not announce itself anew: the flag goes only with a
+            // new epoch.
+            if announced != Some(epoch) || self.waiters.load(Ordering::Relaxed) == 0 {
+                self.waiters.store(1, Ordering::Relaxed);
+                if !membarrier::heavy() {
+                    patience = patience.map(|left| left.min(futex::SHORT_RECHECK));
+                }
+                announced = Some(epoch);
+            }
             if let Some(result) = attempt() {
                 return Some(result);
             }
-            let patience = deadline.remaining()?;
-            let patience = if fenced { patience } else { patience.min(futex::SHORT_RECHECK) };
-            futex::wait(&self.epoch, epoch, patience);
-            if let Some(result) = attempt() {
-                return Some(result);
-            }
+            futex::wait(&self.epoch, epoch, patience?);
         }
     }
 }

@@ -162,30 +162,46 @@ impl RobustNode {
         if thread.holds(self) {
             return Err(LockError::Deadlock);
         }
+        let mut acquired = self.spin(thread)?;
+        // The word that this thread slept on last, to tell a wake-up from a timeout.
+        let mut slept_on = None;
         loop {
-            if let Some(acquired) = self.spin(thread)? {
+            if let Some(acquired) = acquired {
                 return Ok(acquired);
             }
             let word = self.word.load(Ordering::Relaxed);
             if word & TID == 0 || word == CLOSED {
+                acquired = self.take_if_free(thread)?;
                 continue;
             }
             let Some(mut patience) = deadline.remaining() else {
                 return Err(LockError::TimedOut);
             };
-            self.waiters.store(1, Ordering::Relaxed);
-            if !membarrier::heavy() {
-                patience = patience.min(futex::SHORT_RECHECK);
+            // One that only looks again, and whose flag is there still, need not announce itself
+            // anew: the flag goes only with a release.
+            if slept_on != Some(word) || !self.has_waiters() {
+                self.waiters.store(1, Ordering::Relaxed);
+                if !membarrier::heavy() {
+                    patience = patience.min(futex::SHORT_RECHECK);
+                }
             }
             futex::wait_both((&self.word, word), (&self.waiters, 1), patience);
-            // Others may sleep as well, and whoever woke us may have died before it said so.
-            self.waiters.store(1, Ordering::Relaxed);
+            slept_on = Some(word);
+            if self.word.load(Ordering::Relaxed) != word {
+                // Others may sleep as well, and whoever woke us may have died before it said so.
+                self.waiters.store(1, Ordering::Relaxed);
+                acquired = self.spin(thread)?;
+            }
         }
     }
 
     /// Holders are quick, as a rule: look for a while before going to sleep.
+    ///
+    /// The looks are far apart, and further with each: every look takes the cache line from the
+    /// holder, who with the line to itself goes through hundreds of short critical sections in the
+    /// time that handing it over once takes.
     fn spin(&self, thread: &Thread) -> Result<Option<Acquired>, LockError> {
-        for round in 0..SPIN_ROUNDS {
+        for round in SPIN_ROUNDS {
             if let Some(acquired) = self.take_if_free(thread)? {
                 return Ok(Some(acquired));
             }
@@ -193,7 +209,7 @@ impl RobustNode {
                 spin_loop();
             }
         }
-        Ok(None)
+        self.take_if_free(thread)
     }
 
     /// Whether this thread holds the lock, and not only a copy of a guard that a fork made.
@@ -281,4 +297,6 @@ impl RobustNode {
     }
 }
 
-const SPIN_ROUNDS: u32 = 7;
+/// Powers of two of pauses between looks: some 10 µs in all, a fraction of what sleeping and being
+/// woken takes.
+const SPIN_ROUNDS: core::ops::RangeInclusive<u32> = 5..=8;
