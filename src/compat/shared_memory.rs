@@ -50,9 +50,10 @@ impl Segment {
     ///
     /// [`InvalidCapacity`](SegmentError::InvalidCapacity) for less than two pages;
     /// [`NotASegment`](SegmentError::NotASegment) for memory with any other content, which is left
-    /// as it is; [`NoSpace`](SegmentError::NoSpace) if the file system is full; those of a header
-    /// that does not fit, as in [`open`](Self::open). The `Shmem` is dropped then, so one that owns
-    /// the memory removes its name.
+    /// as it is; [`NoSpace`](SegmentError::NoSpace) if the file system is full;
+    /// [`Busy`](SegmentError::Busy) if another process makes the segment and is stopped; those of a
+    /// header that does not fit, as in [`open`](Self::open). The `Shmem` is dropped then, so one
+    /// that owns the memory removes its name.
     ///
     /// # Crash behaviour
     ///

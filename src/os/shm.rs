@@ -27,7 +27,8 @@ pub(crate) struct Status {
     pub(crate) length: u64,
     pub(crate) committed: u64,
     pub(crate) links: u64,
-    pub(crate) regular: bool,
+    /// What it is if it is no regular file.
+    pub(crate) irregular: Option<&'static str>,
 }
 
 impl From<stat::FileStat> for Status {
@@ -37,7 +38,13 @@ impl From<stat::FileStat> for Status {
             length: stat.st_size.try_into().unwrap_or(0),
             committed: u64::try_from(stat.st_blocks).unwrap_or(0) * 512,
             links: stat.st_nlink,
-            regular: stat.st_mode & libc::S_IFMT == libc::S_IFREG,
+            irregular: match stat.st_mode & libc::S_IFMT {
+                libc::S_IFREG => None,
+                libc::S_IFDIR => Some("a directory"),
+                libc::S_IFIFO => Some("a FIFO"),
+                libc::S_IFSOCK => Some("a socket"),
+                _ => Some("a special file"),
+            },
         }
     }
 }

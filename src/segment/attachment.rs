@@ -15,13 +15,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::error::{OsError, SegmentError};
 use crate::os::mapping::Mapping;
 use crate::os::robust_list;
 use crate::os::shm::{self, Hold};
 use crate::segment::backing::Backing;
-use crate::segment::registry::Membership;
+use crate::segment::registry::{self, Membership};
 
 /// A segment as this process sees it.
 #[derive(Debug)]
@@ -222,7 +223,7 @@ impl Remains {
 
 /// Removes the name of a segment that nobody else is attached to.
 fn remove_if_last(file: BorrowedFd<'_>, writable: bool, path: &Path) -> Result<(), OsError> {
-    if shm::try_hold(file, Hold::Exclusive)? {
+    if hold_alone(file)? {
         let inode = shm::status(file)?.inode;
         if writable {
             unlink_this(file, path, inode)?
@@ -231,6 +232,24 @@ fn remove_if_last(file: BorrowedFd<'_>, writable: bool, path: &Path) -> Result<(
         };
     }
     Ok(())
+}
+
+/// Whether nobody else is attached.
+///
+/// A child that this process has forked to start another program has all of its parent's files until
+/// it calls exec, and so is attached for that moment, without ever leaving in turn. So right after a
+/// fork, this looks again for a while.
+fn hold_alone(file: BorrowedFd<'_>) -> Result<bool, OsError> {
+    const PAUSE: Duration = Duration::from_millis(1);
+    loop {
+        if shm::try_hold(file, Hold::Exclusive)? {
+            return Ok(true);
+        }
+        if !registry::forked_lately() {
+            return Ok(false);
+        }
+        std::thread::sleep(PAUSE);
+    }
 }
 
 /// Removes a name if it still leads to that file, and not to another that took its place. True if

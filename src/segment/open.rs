@@ -149,8 +149,8 @@ pub(crate) fn reclaim(path: &Path) -> Result<Found, SegmentError> {
 fn read_header(file: BorrowedFd<'_>, path: &Path) -> Result<Checked, SegmentError> {
     let status = shm::status(file)?;
     let not_a_segment = |found| SegmentError::NotASegment { path: path.to_owned(), found };
-    if !status.regular {
-        return Err(not_a_segment("not a regular file"));
+    if let Some(kind) = status.irregular {
+        return Err(not_a_segment(kind));
     }
     if status.length == 0 {
         return Err(not_a_segment("an empty file"));

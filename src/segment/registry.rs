@@ -8,7 +8,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, RawFd};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError};
+use std::time::Instant;
 
 use crate::error::OsError;
 use crate::os::{fork, shm};
@@ -45,6 +47,7 @@ impl Membership {
     pub(crate) fn new(file: RawFd, writable: bool) -> Self {
         static HOOKS: Once = Once::new();
         HOOKS.call_once(|| {
+            LazyLock::force(&START);
             // Without the hooks a forked child would share its parent's locks: no worse than flock
             // itself, and only out of memory brings it about.
             let _no_memory = fork::at_fork(Some(prepare), Some(parent), Some(child));
@@ -108,6 +111,22 @@ fn borrow(file: RawFd) -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(file) }
 }
 
+/// When this process forked last, in milliseconds since [`START`]; 0 if never.
+static LAST_FORK: AtomicU64 = AtomicU64::new(0);
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn now() -> u64 {
+    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+/// Whether a child of this process may still be between fork and exec.
+pub(crate) fn forked_lately() -> bool {
+    const SOON: u64 = 50;
+    let last = LAST_FORK.load(Ordering::Relaxed);
+    last != 0 && now().saturating_sub(last) < SOON
+}
+
 extern "C" fn prepare() {
     let guard = registry();
     // A thread whose destructors have run forks without the lock.
@@ -115,6 +134,7 @@ extern "C" fn prepare() {
 }
 
 extern "C" fn parent() {
+    LAST_FORK.store(now(), Ordering::Relaxed);
     let _ended = FORKING.try_with(|forking| forking.borrow_mut().take());
 }
 

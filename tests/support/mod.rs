@@ -3,14 +3,14 @@
 //! A role is a function `fn(&[String])` that a test file lists with [`roles!`]. The parent and the
 //! child talk in lines over the child's standard input and output, so nobody ever sleeps to
 //! synchronise. Every process, parent or child, has a watchdog, and children die with their parent.
-#![allow(dead_code)] // each test binary uses its own part of this
+#![allow(dead_code, unreachable_pub)] // each test binary uses its own part of this
 #![allow(unsafe_code)] // prctl between fork and exec
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 /// How long a whole test may take before it is taken to hang.
@@ -48,6 +48,14 @@ pub struct Peer {
     role: String,
 }
 
+static SPAWNING: Mutex<()> = Mutex::new(());
+
+/// While this is held, no other test of this binary starts a process. Between fork and exec a child
+/// has its parent's segments too, so a segment is then not quite unused when the parent lets go.
+pub fn no_spawning() -> MutexGuard<'static, ()> {
+    SPAWNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The command that runs this binary in a role.
 pub fn command(role: &str, arguments: &[&str]) -> Command {
     watchdog();
@@ -76,7 +84,10 @@ impl Peer {
 
     /// Starts a process from a command that [`command`] made.
     pub fn start(role: &str, mut command: Command) -> Self {
+        let quiet = no_spawning();
+        // Returns when the child has called exec.
         let mut child = command.spawn().expect("spawn");
+        drop(quiet);
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().expect("stdout")).lines();
         Self { child, input, output, role: role.to_owned() }

@@ -1,0 +1,29 @@
+//! Segments: creation, joining, validation, leaving; and their directories.
+
+#[path = "../support/mod.rs"]
+#[macro_use]
+mod support;
+
+mod anonymous;
+mod directory;
+mod fork;
+mod lifecycle;
+mod limits;
+mod options;
+mod permissions;
+mod validation;
+
+roles! {
+    "race": lifecycle::race,
+    "create-and-wait": lifecycle::create_and_wait,
+    "open-and-wait": lifecycle::open_and_wait,
+    "create-in-a-loop": lifecycle::create_in_a_loop,
+    "full-tmpfs": limits::full_tmpfs,
+    "other-user": permissions::other_user,
+    "anonymous-child": anonymous::child,
+    "create-objects": directory::create_objects,
+    "churn-objects": directory::churn_objects,
+    "hold-object": directory::hold_object,
+    "fork-handles": fork::handles,
+    "fork-detach": fork::detach,
+}

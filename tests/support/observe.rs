@@ -1,0 +1,90 @@
+//! What can be seen of a process or a segment from outside.
+#![allow(dead_code)] // each test binary uses its own part of this
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+
+/// Waits until a thread sleeps in the kernel. Its process has said that it is about to block, and
+/// does nothing else that sleeps.
+pub(crate) fn await_sleep(thread: u32) {
+    while state(thread) != Some('S') {
+        std::thread::yield_now();
+    }
+}
+
+/// Waits until a thread was stopped by a signal.
+pub(crate) fn await_stop(thread: u32) {
+    while state(thread) != Some('T') {
+        std::thread::yield_now();
+    }
+}
+
+/// The letter that proc(5) gives a thread's state.
+fn state(thread: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{thread}/stat")).ok()?;
+    // The name, in parentheses, may hold anything.
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
+/// The calling thread's id.
+pub(crate) fn thread_id() -> u32 {
+    nix::unistd::gettid().as_raw().cast_unsigned()
+}
+
+/// How much processor time this process has used.
+pub(crate) fn processor_time() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("getrusage");
+    [usage.user_time(), usage.system_time()]
+        .into_iter()
+        .map(|time| {
+            Duration::from_secs(time.tv_sec().cast_unsigned())
+                + Duration::from_micros(time.tv_usec().cast_unsigned())
+        })
+        .sum()
+}
+
+/// Runs something that is to give up no earlier than after `timeout`.
+pub(crate) fn not_before<R>(timeout: Duration, wait: impl FnOnce() -> R) -> R {
+    let start = Instant::now();
+    let result = wait();
+    let taken = start.elapsed();
+    assert!(taken >= timeout, "gave up after {taken:?} of {timeout:?}");
+    result
+}
+
+/// The file of a segment.
+pub(crate) fn file(segment: &str) -> PathBuf {
+    PathBuf::from("/dev/shm").join(segment)
+}
+
+/// Overwrites the bytes that start `skip` bytes after the only occurrence of `mark` in a segment.
+pub(crate) fn overwrite(segment: &str, mark: &[u8], skip: usize, bytes: &[u8]) {
+    use std::os::unix::fs::FileExt;
+    let content = std::fs::read(file(segment)).expect("read the segment");
+    let found: Vec<usize> =
+        content.windows(mark.len()).enumerate().filter(|(_, w)| *w == mark).map(|(i, _)| i).collect();
+    let [place] = found[..] else { panic!("the mark is there {} times", found.len()) };
+    let target = std::fs::OpenOptions::new().write(true).open(file(segment)).expect("open");
+    target.write_all_at(bytes, (place + skip) as u64).expect("write");
+}
+
+/// Numbers that look random, the same in every run.
+#[derive(Debug, Clone)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// Less than `limit`.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        // xorshift64*
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % limit
+    }
+}
