@@ -39,6 +39,13 @@
 //! mapped, and may be used after a fork. Guards borrow their handle and belong to the thread that
 //! locked.
 //!
+//! # Features
+//!
+//! | feature | gives |
+//! |---|---|
+//! | `shared_memory` | `Segment::in_shmem`: a segment in an existing `shared_memory::Shmem` |
+//! | `raw_sync` | `compat::RobustEvent`: `raw_sync`'s event traits on a robust event |
+//!
 //! # Platform
 //!
 //! Linux 5.16 or newer is what this was made for (older kernels work, with slower wake-ups), 64-bit,
@@ -75,3 +82,8 @@ pub use segment::{Backing, Object, ObjectInfo, ObjectKind, Segment, SegmentOptio
 pub use shared::__private;
 pub use shared::Shared;
 pub use sync::{Event, Mutex, MutexGuard, Reset};
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

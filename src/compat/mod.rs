@@ -8,8 +8,6 @@
 //!
 //! `docs/migration.md` shows the old code beside the new.
 
-#[cfg(feature = "shared_memory")]
-mod populate;
 #[cfg(feature = "raw_sync")]
 mod raw_sync;
 #[cfg(feature = "shared_memory")]

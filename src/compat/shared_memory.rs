@@ -1,22 +1,16 @@
 //! A segment in the memory of a `shared_memory::Shmem`.
 //!
 //! That library maps the whole object page-aligned, keeps it mapped until the `Shmem` is dropped,
-//! and never looks at the bytes by itself. What it leaves open is closed here: memory is taken
-//! before it is touched, old contents are not built upon, and a forked child does not remove the
-//! name.
+//! and never looks at the bytes by itself. A forked child that drops its copy would remove the name;
+//! that is prevented here.
 #![allow(unsafe_code)] // foreign memory, behind the contract of `Backing`
 
 use std::fmt;
-use std::mem::offset_of;
-use std::path::PathBuf;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use shared_memory::Shmem;
 
-use super::populate::{Populated, populate};
 use crate::error::{OsError, SegmentError};
-use crate::layout::{self, FIRST_PAGE, FirstPage, Header, RobustNode};
 use crate::segment::{Backing, Segment};
 
 impl Segment {
@@ -69,10 +63,7 @@ impl Segment {
     /// * A child made by fork that drops its copy of the handles does not remove the name, as the
     ///   copy of a bare `Shmem` would.
     pub fn in_shmem(shmem: Shmem) -> Result<Self, SegmentError> {
-        let memory = ShmemMemory::new(shmem)?;
-        memory.take()?;
-        memory.refuse_other_content()?;
-        Self::in_memory(memory)
+        Self::in_memory(ShmemMemory::new(shmem)?)
     }
 }
 
@@ -124,84 +115,10 @@ impl Drop for ShmemMemory {
     }
 }
 
-/// The words of the first page that an unfinished segment may have written: the header's fields, and
-/// the lock under which they are.
-fn is_written_first(offset: usize) -> bool {
-    const LOCK: usize = offset_of!(Header, directory);
-    offset < offset_of!(Header, spare) || (LOCK..LOCK + size_of::<RobustNode>()).contains(&offset)
-}
-
 impl ShmemMemory {
     fn new(shmem: Shmem) -> Result<Self, SegmentError> {
         let base = NonNull::new(shmem.as_ptr()).ok_or(OsError::new("mmap", 0))?;
         let length = shmem.len();
         Ok(Self { shmem, base, length, process: std::process::id() })
     }
-
-    fn place(&self) -> PathBuf {
-        PathBuf::from(format!("the memory of Shmem {:?}", self.shmem.get_os_id()))
-    }
-
-    /// Takes memory for all pages.
-    fn take(&self) -> Result<(), SegmentError> {
-        // SAFETY: the mapping of the `Shmem`.
-        match unsafe { populate(self.base, self.length) }? {
-            Populated::Yes => Ok(()),
-            Populated::NoSpace => {
-                Err(SegmentError::NoSpace { path: self.place(), needed: self.length as u64 })
-            }
-        }
-    }
-
-    fn words(&self) -> &[AtomicU64] {
-        // SAFETY: page-aligned, mapped while `self` lives, and valid for any bytes; peers that are
-        // segments write through atomics.
-        unsafe { std::slice::from_raw_parts(self.base.cast().as_ptr(), self.length / 8) }
-    }
-
-    /// Memory that holds no segment has to be zero throughout: what a program of before keeps in it,
-    /// such as a free mutex of `raw_sync`, may well begin with zeros.
-    fn refuse_other_content(&self) -> Result<(), SegmentError> {
-        if self.length < size_of::<FirstPage>() {
-            return Ok(()); // refused for its size
-        }
-        // SAFETY: long enough, aligned and mapped while `self` lives; made of atomics.
-        let header = unsafe { &self.base.cast::<FirstPage>().as_ref().header };
-        // Acquire: pairs with the Release that completes a header; what came before is seen below.
-        let complete = || header.ready.load(Ordering::Acquire) == 1 && is_ours(header);
-        if complete() {
-            return Ok(());
-        }
-        let elsewhere = self.words().iter().enumerate();
-        let is_zero = elsewhere
-            .filter(|(index, _)| !is_written_first(index * size_of::<u64>()))
-            .all(|(_, word)| word.load(Ordering::Relaxed) == 0);
-        // Somebody may have made the segment, and objects in it, meanwhile.
-        if (is_zero && is_unfinished(header, self.length)) || complete() {
-            return Ok(());
-        }
-        Err(SegmentError::NotASegment {
-            path: self.place(),
-            found: "it holds other data; a new segment needs zeroed memory",
-        })
-    }
-}
-
-fn is_ours(header: &Header) -> bool {
-    header.magic.load(Ordering::Relaxed) == layout::MAGIC
-}
-
-/// Whether each field is as nobody has written it, or as a maker of a segment would.
-fn is_unfinished(header: &Header, length: usize) -> bool {
-    const PERSISTENT: u32 = 2;
-    let whole_pages = length as u64 / FIRST_PAGE * FIRST_PAGE;
-    let long = |field: &AtomicU64, ours| [0, ours].contains(&field.load(Ordering::Relaxed));
-    let short = |field: &AtomicU32, ours| [0, ours].contains(&field.load(Ordering::Relaxed));
-    long(&header.magic, layout::MAGIC)
-        && short(&header.byte_order, layout::BYTE_ORDER)
-        && short(&header.version, layout::VERSION)
-        && long(&header.stamp, layout::STAMP)
-        && long(&header.capacity, whole_pages)
-        && short(&header.lifetime, PERSISTENT)
-        && short(&header.ready, 1)
 }

@@ -34,17 +34,12 @@ impl Mapping {
         self.0.len()
     }
 
-    /// Makes every page present now, so that no later access faults: madvise(2),
-    /// MADV_POPULATE_WRITE. The caller has committed the pages.
+    /// Makes every page present now, so that no later access faults. The caller has committed the
+    /// pages.
     pub(crate) fn populate(&self, writable: bool) -> Result<(), OsError> {
-        let advice =
-            if writable { memmap2::Advice::PopulateWrite } else { memmap2::Advice::PopulateRead };
-        match self.0.advise(advice) {
-            Ok(()) => Ok(()),
-            // Kernels before 5.14: pages are made present as they are touched.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
-            Err(error) => Err(os_error("madvise", &error)),
-        }
+        let advice = if writable { libc::MADV_POPULATE_WRITE } else { libc::MADV_POPULATE_READ };
+        // SAFETY: the range is the mapping itself.
+        unsafe { populate(self.base(), self.len(), advice) }
     }
 
     /// Keeps pages in memory once they are there: mlock2(2), MLOCK_ONFAULT.
@@ -70,5 +65,39 @@ impl Mapping {
             .find_map(|line| line.strip_prefix("ShmemPmdMapped:"))
             .and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok())
             .map_or(0, |kib| kib * 1024)
+    }
+}
+
+/// Takes memory for every page of a shared mapping that another library made, which may have left it
+/// open whether there is any.
+///
+/// # Safety
+///
+/// `base` is the start of a writable mapping of `length` bytes.
+pub(crate) unsafe fn populate_foreign(base: *mut u8, length: usize) -> Result<(), OsError> {
+    // SAFETY: the caller's contract.
+    unsafe { populate(base, length, libc::MADV_POPULATE_WRITE) }
+}
+
+/// madvise(2), MADV_POPULATE_READ and MADV_POPULATE_WRITE. Where there is no memory for a page, and
+/// touching it would be a SIGBUS, the error is ENOSPC.
+///
+/// # Safety
+///
+/// `base` is the start of a mapping of `length` bytes, writable if `advice` writes.
+unsafe fn populate(base: *mut u8, length: usize, advice: libc::c_int) -> Result<(), OsError> {
+    loop {
+        // SAFETY: the caller's mapping; populating changes no contents.
+        if unsafe { libc::madvise(base.cast(), length, advice) } == 0 {
+            return Ok(());
+        }
+        let error = OsError::last("madvise");
+        match error.errno() {
+            libc::EINTR | libc::EAGAIN => {}
+            // Kernels before 5.14: pages are made present as they are touched.
+            libc::EINVAL => return Ok(()),
+            libc::EFAULT | libc::ENOMEM => return Err(OsError::new("madvise", libc::ENOSPC)),
+            _ => return Err(error),
+        }
     }
 }

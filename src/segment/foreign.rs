@@ -3,14 +3,18 @@
 //! There is no file here whose lock would tell who is attached, and no name to publish: the memory
 //! is there before the segment is. So the first one to come makes the segment, under the lock that
 //! later guards the directory (all-zero memory is a free lock), and stores `ready` last. If it dies
-//! before that, the next one starts over. As nobody can tell who uses an object, the memory of
+//! before that, the next one starts over. Memory that was never a segment has to be zero throughout:
+//! what another program keeps in it may well begin with zeros. As nobody can tell who uses an object, the memory of
 //! removed objects is not reused.
 
+use std::mem::offset_of;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::error::SegmentError;
-use crate::layout::{FIRST_PAGE, FirstPage};
+use crate::layout::{FIRST_PAGE, FirstPage, Header, RobustNode};
+use crate::os::{mapping, shm};
 use crate::raw::deadline::Deadline;
 use crate::raw::lock::Release;
 use crate::segment::attachment::{Attachment, Role};
@@ -29,13 +33,45 @@ pub(crate) fn attach(backing: Box<dyn Backing>) -> Result<Attachment, SegmentErr
         return Err(SegmentError::InvalidCapacity {
             capacity: backing.length() as u64,
             minimum: MINIMUM,
-            maximum: crate::os::shm::MAX_LENGTH,
+            maximum: shm::MAX_LENGTH,
         });
     }
+    take(&*backing, place)?;
     let role = Role { writable: true, creator: false, ephemeral: false, home: None };
     let mut attachment = Attachment::of_backing(backing, role);
     attachment.creator = make_if_absent(&attachment, length, place)?;
     Ok(attachment)
+}
+
+/// Takes memory for all pages, so that a full file system is an error here and no SIGBUS later.
+#[allow(unsafe_code)] // passes foreign memory on
+fn take(backing: &dyn Backing, place: &Path) -> Result<(), SegmentError> {
+    // SAFETY: `Backing` vouches for the range.
+    match unsafe { mapping::populate_foreign(backing.base().as_ptr(), backing.length()) } {
+        Err(error) if shm::is_no_space(&error) => {
+            Err(SegmentError::NoSpace { path: place.to_owned(), needed: backing.length() as u64 })
+        }
+        other => other.map_err(Into::into),
+    }
+}
+
+/// The words that an unfinished segment may have written: the header's fields, and the lock under
+/// which they are.
+fn is_written_first(offset: u64) -> bool {
+    const FIELDS: u64 = offset_of!(Header, spare) as u64;
+    const LOCK: u64 = offset_of!(Header, directory) as u64;
+    offset < FIELDS || (LOCK..LOCK + size_of::<RobustNode>() as u64).contains(&offset)
+}
+
+/// Whether the memory is as a fresh or an unfinished segment has it.
+fn is_fresh(attachment: &Attachment, fields: &Fields, length: u64) -> bool {
+    let zero = |offset| {
+        attachment.at::<AtomicU64>(offset).is_some_and(|word| word.load(Ordering::Relaxed) == 0)
+    };
+    fields.is_unfinished(&Fields::new(length, Lifetime::Persistent))
+        && (0..length)
+            .step_by(size_of::<u64>())
+            .all(|offset| is_written_first(offset) || zero(offset))
 }
 
 /// True if this call made the segment.
@@ -52,7 +88,8 @@ fn make_if_absent(
     if fields.is_ready() {
         return check(fields).map(|()| false);
     }
-    if !fields.is_unwritten() {
+    // Somebody may make the segment, and objects in it, while this looks.
+    if !is_fresh(attachment, &fields, length) && !Fields::load(&page.header).is_ready() {
         return Err(SegmentError::NotASegment {
             path: place.to_owned(),
             found: "it holds other data; a new segment needs zeroed memory",

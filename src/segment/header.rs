@@ -104,9 +104,10 @@ impl Fields {
         self.magic == layout::MAGIC && self.ready == 1
     }
 
-    /// Whether nobody has written a header here, or not to the end.
-    pub(crate) fn is_unwritten(&self) -> bool {
-        (self.magic == 0 || self.magic == layout::MAGIC) && self.ready == 0
+    /// Whether each field is as nobody has written it, or as in `whole`.
+    pub(crate) fn is_unfinished(&self, whole: &Self) -> bool {
+        let (fields, whole) = (bytemuck::bytes_of(self), bytemuck::bytes_of(whole));
+        fields.iter().zip(whole).all(|(byte, ours)| [0, *ours].contains(byte))
     }
 
     pub(crate) fn has_magic(&self) -> bool {

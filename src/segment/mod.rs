@@ -125,13 +125,16 @@ impl Segment {
     }
 
     /// Makes a segment in memory that another library has mapped, or joins the one that is there.
-    /// A new one needs zeroed memory. It is neither named nor removed by this library.
+    /// A new one needs zeroed memory. All its pages are taken at once. It is neither named nor
+    /// removed by this library.
     ///
     /// # Errors
     ///
-    /// [`InvalidCapacity`](SegmentError::InvalidCapacity) for less than two pages,
-    /// [`NotASegment`](SegmentError::NotASegment) for memory with other content, and those of a
-    /// header that does not fit, as in [`open`](Self::open).
+    /// [`InvalidCapacity`](SegmentError::InvalidCapacity) for less than two pages;
+    /// [`NotASegment`](SegmentError::NotASegment) for memory with other content, which is left as it
+    /// is; [`NoSpace`](SegmentError::NoSpace) if there is no memory behind it;
+    /// [`Busy`](SegmentError::Busy) if another process makes the segment and is stopped; and those
+    /// of a header that does not fit, as in [`open`](Self::open).
     ///
     /// # Crash behaviour
     ///

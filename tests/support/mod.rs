@@ -183,8 +183,11 @@ pub fn await_death() -> ! {
     std::process::exit(3);
 }
 
+/// A name, and what a process of that name does with its arguments.
+pub type Role = (&'static str, fn(&[String]));
+
 /// Runs the role that this process was started in, if it was.
-pub fn run_role(roles: &[(&str, fn(&[String]))]) {
+pub fn run_role(roles: &[Role]) {
     let Ok(role) = std::env::var(ROLE) else { return };
     watchdog();
     let arguments = std::env::var(ARGUMENTS).unwrap_or_default();

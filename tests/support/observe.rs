@@ -63,8 +63,12 @@ pub(crate) fn file(segment: &str) -> PathBuf {
 pub(crate) fn overwrite(segment: &str, mark: &[u8], skip: usize, bytes: &[u8]) {
     use std::os::unix::fs::FileExt;
     let content = std::fs::read(file(segment)).expect("read the segment");
-    let found: Vec<usize> =
-        content.windows(mark.len()).enumerate().filter(|(_, w)| *w == mark).map(|(i, _)| i).collect();
+    let found: Vec<usize> = content
+        .windows(mark.len())
+        .enumerate()
+        .filter(|(_, w)| *w == mark)
+        .map(|(i, _)| i)
+        .collect();
     let [place] = found[..] else { panic!("the mark is there {} times", found.len()) };
     let target = std::fs::OpenOptions::new().write(true).open(file(segment)).expect("open");
     target.write_all_at(bytes, (place + skip) as u64).expect("write");

@@ -6,6 +6,8 @@ pub(crate) mod futex;
 pub(crate) mod glibc;
 pub(crate) mod mailbox;
 pub(crate) mod ours;
+#[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
+pub(crate) mod raw_sync;
 pub(crate) mod rings;
 pub(crate) mod shm;
 pub(crate) mod two_lines;
@@ -29,6 +31,9 @@ pub(crate) enum Peer {
     Futex,
     GlibcPlain,
     GlibcRobust,
+    /// `raw_sync` over `shared_memory`.
+    #[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
+    RawSync,
     Pipe,
     UnixSocket,
     /// `rtrb` between two threads.
@@ -52,6 +57,8 @@ impl fmt::Display for Peer {
             Self::Futex => "futex",
             Self::GlibcPlain => "glibc-plain",
             Self::GlibcRobust => "glibc-robust",
+            #[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
+            Self::RawSync => "raw_sync",
             Self::Pipe => "pipe",
             Self::UnixSocket => "unix-socket",
             Self::Rtrb => "rtrb-threads",
@@ -111,6 +118,8 @@ pub(crate) struct Prepared {
     pub(crate) parent: Access,
     pub(crate) child: Access,
     _segment: Option<ours::Host>,
+    #[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
+    _raw_sync: Option<raw_sync::Counter>,
     _descriptors: Option<descriptors::Pairs>,
 }
 
@@ -121,6 +130,8 @@ impl Prepared {
             parent: Access::default(),
             child: Access::default(),
             _segment: None,
+            #[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
+            _raw_sync: None,
             _descriptors: None,
         };
         match peer {
@@ -132,6 +143,13 @@ impl Prepared {
             }
             Peer::GlibcPlain => glibc::Shared::create(memory, glibc::Kind::Plain)?,
             Peer::GlibcRobust => glibc::Shared::create(memory, glibc::Kind::Robust)?,
+            #[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
+            Peer::RawSync => {
+                let counter = raw_sync::Counter::create()?;
+                counter.id().clone_into(&mut this.parent.segment);
+                counter.id().clone_into(&mut this.child.segment);
+                this._raw_sync = Some(counter);
+            }
             Peer::Pipe | Peer::UnixSocket => {
                 let pairs = match peer {
                     Peer::Pipe => descriptors::Pairs::pipes()?,

@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::job::{Job, Mode, Role};
+#[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
+use crate::peers::raw_sync;
 use crate::peers::{LockedCounter, Peer, Prepared, glibc, ours, unsupported};
 use crate::support::child::Child;
 use crate::support::cli::Plan;
@@ -30,6 +32,8 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) -> Result<()> {
                 (Peer::Outlive, Part::Judged(&[Bar { metric: Metric::Period, limit: 1.0 }])),
                 (Peer::GlibcPlain, Part::Reference),
                 (Peer::GlibcRobust, Part::Reference),
+                #[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
+                (Peer::RawSync, Part::Beside),
             ],
         };
         comparison.run(plan, report, |peer| slice(plan, peer, processes))?;
@@ -63,6 +67,8 @@ fn slice(plan: &Plan, peer: Peer, processes: usize) -> Result<Slice> {
     let end = slots.iter().map(|slot| slot.end_ns.load(Relaxed)).max().unwrap_or(0);
     let value = match peer {
         Peer::Outlive => ours::Counter::attach(&prepared.parent.segment)?.value()?,
+        #[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
+        Peer::RawSync => raw_sync::Counter::attach(&prepared.parent.segment)?.value()?,
         _ => glibc::Shared::attach(&session.memory).value()?,
     };
     if value != count {
@@ -80,6 +86,8 @@ pub(crate) fn increment_until_stopped(child: &Child<Job>) -> Result<()> {
         Peer::GlibcPlain | Peer::GlibcRobust => {
             compete(child, glibc::Shared::attach(&child.memory))
         }
+        #[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
+        Peer::RawSync => compete(child, &raw_sync::Counter::attach(&child.job.access.segment)?),
         peer => unsupported(peer),
     }
 }

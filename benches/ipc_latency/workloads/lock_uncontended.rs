@@ -1,5 +1,7 @@
 //! One lock that nobody else wants: lock, increment, unlock.
 
+#[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
+use crate::peers::raw_sync;
 use crate::peers::{LockedCounter, Peer, Prepared, glibc, ours, unsupported};
 use crate::support::cli::Plan;
 use crate::support::clock::now_ns;
@@ -20,6 +22,8 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) -> Result<()> {
             (Peer::Outlive, Part::Judged(&[Bar { metric: Metric::P50, limit: 0.75 }])),
             (Peer::GlibcRobust, Part::Reference),
             (Peer::GlibcPlain, Part::Beside),
+            #[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
+            (Peer::RawSync, Part::Beside),
         ],
     };
     comparison.run(plan, report, |peer| slice(plan, peer))
@@ -33,6 +37,8 @@ fn slice(plan: &Plan, peer: Peer) -> Result<Slice> {
         Peer::GlibcPlain | Peer::GlibcRobust => {
             measure(plan, glibc::Shared::attach(&session.memory))
         }
+        #[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
+        Peer::RawSync => measure(plan, &raw_sync::Counter::attach(&prepared.parent.segment)?),
         _ => unsupported(peer),
     }
 }
