@@ -382,10 +382,27 @@ pub enum LockError<G = Infallible> {
 }
 
 impl<G> LockError<G> {
-    /// The same error around another guard.
-    pub(crate) fn map_guard<H>(self, wrap: impl FnOnce(G) -> H) -> LockError<H> {
+    /// The guard that came with the error, or the error without one.
+    pub(crate) fn split(self) -> Result<G, LockError> {
         match self {
-            Self::OwnerDied(guard) => LockError::OwnerDied(wrap(guard)),
+            Self::OwnerDied(guard) => Ok(guard),
+            Self::NotRecoverable => Err(LockError::NotRecoverable),
+            Self::TimedOut => Err(LockError::TimedOut),
+            Self::WouldBlock => Err(LockError::WouldBlock),
+            Self::Deadlock => Err(LockError::Deadlock),
+            Self::ReadOnly => Err(LockError::ReadOnly),
+            Self::TooManyLocks { limit } => Err(LockError::TooManyLocks { limit }),
+            Self::Corrupt { what } => Err(LockError::Corrupt { what }),
+            Self::Os(error) => Err(LockError::Os(error)),
+        }
+    }
+}
+
+impl LockError {
+    /// An error without a guard is an error with any.
+    pub(crate) fn cast<G>(self) -> LockError<G> {
+        match self {
+            Self::OwnerDied(never) => match never {},
             Self::NotRecoverable => LockError::NotRecoverable,
             Self::TimedOut => LockError::TimedOut,
             Self::WouldBlock => LockError::WouldBlock,
@@ -395,24 +412,6 @@ impl<G> LockError<G> {
             Self::Corrupt { what } => LockError::Corrupt { what },
             Self::Os(error) => LockError::Os(error),
         }
-    }
-}
-
-impl LockError<()> {
-    /// The error of a lock whose guard was taken out.
-    pub(crate) fn without_guard(self) -> LockError {
-        match self {
-            // Whoever takes the guard does not ask; a lock that was won and lost again is free.
-            Self::OwnerDied(()) => LockError::WouldBlock,
-            other => other.map_guard(|()| unreachable!()),
-        }
-    }
-}
-
-impl LockError<Infallible> {
-    /// An error without a guard is an error with any.
-    pub(crate) fn cast<G>(self) -> LockError<G> {
-        self.map_guard(|never| match never {})
     }
 }
 

@@ -145,8 +145,9 @@ impl<T: Shared> Array<T> {
     /// As [`get`](Self::get).
     pub fn read(&self, start: usize, target: &mut [T]) -> Result<(), ArrayError> {
         let range = self.range(start, target.len())?;
-        let mut all = self.read_range(range)?.into_iter();
-        target.fill_with(|| all.next().unwrap_or_else(|| unreachable!("as many as asked for")));
+        for (to, element) in target.iter_mut().zip(self.read_range(range)?) {
+            *to = element;
+        }
         Ok(())
     }
 

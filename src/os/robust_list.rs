@@ -220,6 +220,8 @@ extern "C" fn after_fork_in_child() {
         thread.depth.store(0, Ordering::Relaxed);
         if current.is_some_and(|current| ptr::eq(current, thread)) {
             thread.id.store(process::thread_id(), Ordering::Relaxed);
+            // The C library has emptied it as well; entries of the parent's must not be followed.
+            thread.head().list.store(thread.link_at(0).load(Ordering::Relaxed), Ordering::Relaxed);
         } else {
             thread.taken.store(false, Ordering::Relaxed);
         }

@@ -63,7 +63,8 @@ use directory::Directory;
 ///   that is killed leaves nothing.
 /// * An ephemeral segment (the default) goes with its last user. If that one is killed, the next
 ///   `open`, `create` or [`gc`](Self::gc) recognises what it left: the kernel tells whether anybody
-///   is attached, so no daemon and no process id is involved.
+///   is attached, so no daemon and no process id is involved. A process that exits without dropping
+///   its handles (a `static`, `std::process::exit`) counts as killed.
 /// * A persistent segment stays, with all that was committed.
 /// * An object is there completely or not at all; a process killed while it creates or removes one
 ///   leaves nothing that needs repair.

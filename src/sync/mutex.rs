@@ -60,6 +60,11 @@ use crate::shared::Shared;
 ///
 /// What was written before a release is seen after the next acquisition, in any process.
 ///
+/// # Signals
+///
+/// Not to be locked or released in a signal handler: it may have interrupted the same thread's use of
+/// its list of held locks. ([`Event::set`](crate::Event::set) may be called there.)
+///
 /// # Trust
 ///
 /// The lock orders those who take it. A process with the right to write the segment that writes the
@@ -226,15 +231,9 @@ impl<'a, T: Shared> LockError<MutexGuard<'a, T>> {
     ///
     /// Every error but `OwnerDied`, without the guard that the others do not have.
     pub fn recover(self) -> Result<MutexGuard<'a, T>, LockError> {
-        let mut died = None;
-        let other = self.map_guard(|guard| died = Some(guard));
-        match died {
-            Some(mut guard) => {
-                guard.mark_consistent();
-                Ok(guard)
-            }
-            None => Err(other.without_guard()),
-        }
+        let mut guard = self.split()?;
+        guard.mark_consistent();
+        Ok(guard)
     }
 }
 
