@@ -7,7 +7,7 @@ use outlive::{Segment, SegmentError};
 use crate::support::{self, Peer, say};
 
 /// `anonymous-child`: uses what it was passed.
-pub fn child(_arguments: &[String]) {
+pub(crate) fn child(_arguments: &[String]) {
     let segment = Segment::inherited("jobs").unwrap();
     assert_eq!(segment.name(), None);
     segment.counter("c").unwrap().add(5).unwrap();

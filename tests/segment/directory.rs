@@ -8,7 +8,7 @@ use outlive::{
 use crate::support::{Peer, await_death, no_spawning, say, unique, wait_for_go, watchdog};
 
 /// `create-objects NAME ROUNDS`: finds or creates `object-0`, `object-1`, ... at the parent's word.
-pub fn create_objects(arguments: &[String]) {
+pub(crate) fn create_objects(arguments: &[String]) {
     let [name, rounds] = arguments else { panic!("create-objects NAME ROUNDS") };
     let segment = Segment::open(name).unwrap();
     say("ready");
@@ -73,17 +73,17 @@ fn another_type_is_an_error_that_names_both() {
     mod one {
         #[derive(Clone, Copy, outlive::Shared)]
         #[repr(C)]
-        pub struct Point {
-            pub x: f32,
-            pub y: f32,
+        pub(super) struct Point {
+            pub(super) x: f32,
+            pub(super) y: f32,
         }
     }
     mod two {
         #[derive(Clone, Copy, outlive::Shared)]
         #[repr(C)]
-        pub struct Point {
-            pub y: f32,
-            pub x: f32,
+        pub(super) struct Point {
+            pub(super) y: f32,
+            pub(super) x: f32,
         }
     }
     segment.value("p", one::Point { x: 1.0, y: 2.0 }).unwrap();
@@ -168,7 +168,7 @@ fn a_removed_object_lives_on_for_those_who_have_it() {
 }
 
 /// `hold-object NAME`: has a handle to `a` until it is killed.
-pub fn hold_object(arguments: &[String]) {
+pub(crate) fn hold_object(arguments: &[String]) {
     let [name] = arguments else { panic!("hold-object NAME") };
     let segment = Segment::open(name).unwrap();
     let array = segment.find::<Array<u8>>("a").unwrap();
@@ -197,7 +197,7 @@ fn another_process_keeps_a_removed_object_until_it_dies() {
 }
 
 /// `churn-objects NAME`: creates, uses and removes objects for ever.
-pub fn churn_objects(arguments: &[String]) {
+pub(crate) fn churn_objects(arguments: &[String]) {
     let [name] = arguments else { panic!("churn-objects NAME") };
     let segment = Segment::open(name).unwrap();
     say("ready");

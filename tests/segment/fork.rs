@@ -23,7 +23,7 @@ fn in_child(inside: impl FnOnce()) {
 }
 
 /// `fork-handles`: shared objects on both sides of a fork.
-pub fn handles(_arguments: &[String]) {
+pub(crate) fn handles(_arguments: &[String]) {
     let segment = Segment::create(&unique("fork")).unwrap();
     let mutex = segment.mutex("m", 0_u64).unwrap();
     let value = segment.value("v", 0_u64).unwrap();
@@ -75,7 +75,7 @@ pub fn handles(_arguments: &[String]) {
 }
 
 /// `fork-detach`: what the one lets go of, the other keeps.
-pub fn detach(_arguments: &[String]) {
+pub(crate) fn detach(_arguments: &[String]) {
     let name = unique("fork-detach");
     let path = std::path::Path::new("/dev/shm").join(&name);
     let segment = Segment::options().capacity(4 << 20).create(&name).unwrap();

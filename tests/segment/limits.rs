@@ -7,7 +7,7 @@ use outlive::{ObjectError, Segment, SegmentError};
 use crate::support::{Peer, say};
 
 /// `full-tmpfs`: in a mount namespace of its own, with a tmpfs of 64 KiB.
-pub fn full_tmpfs(_arguments: &[String]) {
+pub(crate) fn full_tmpfs(_arguments: &[String]) {
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     let prepared = unshare(CloneFlags::CLONE_NEWNS)
         .and_then(|()| mount(None::<&str>, "/", None::<&str>, private, None::<&str>))

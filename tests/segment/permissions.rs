@@ -8,7 +8,7 @@ use outlive::{LockError, ObjectError, Segment, SegmentError};
 use crate::support::{Peer, no_spawning, say, unique};
 
 /// `other-user NAME NAME NAME`: as nobody, tries a segment of mode 0600, one of 0644, one of 0666.
-pub fn other_user(arguments: &[String]) {
+pub(crate) fn other_user(arguments: &[String]) {
     let [private, readable, open] = arguments else { panic!("other-user NAME NAME NAME") };
     setgroups(&[]).unwrap();
     setgid(Gid::from_raw(65534)).unwrap();

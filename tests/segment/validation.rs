@@ -54,7 +54,7 @@ fn each_damage_of_the_header_has_its_error() {
     type E = SegmentError;
     let victim = Victim::new("header");
     let whole = victim.read(0, 64);
-    let mut check = |offset: u64, bytes: &[u8], is: fn(&E) -> bool| {
+    let check = |offset: u64, bytes: &[u8], is: fn(&E) -> bool| {
         victim.alter(offset, bytes);
         let error = victim.open().unwrap_err();
         assert!(is(&error), "bytes at {offset}: {error:?}");

@@ -20,7 +20,7 @@ const ROLE: &str = "OUTLIVE_TEST_ROLE";
 const ARGUMENTS: &str = "OUTLIVE_TEST_ARGUMENTS";
 
 /// Ends this process with a message if it is still there after [`PATIENCE`].
-pub fn watchdog() {
+pub(crate) fn watchdog() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
         let what = std::env::var(ROLE).unwrap_or_else(|_| "the test binary".to_owned());
@@ -33,7 +33,7 @@ pub fn watchdog() {
 }
 
 /// A name that no other test uses, of this or another run.
-pub fn unique(what: &str) -> String {
+pub(crate) fn unique(what: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("outlive-test-{what}-{}-{count}", std::process::id())
@@ -41,7 +41,7 @@ pub fn unique(what: &str) -> String {
 
 /// Another process, which runs one of this binary's roles.
 #[derive(Debug)]
-pub struct Peer {
+pub(crate) struct Peer {
     child: Child,
     input: Option<ChildStdin>,
     output: Lines<BufReader<ChildStdout>>,
@@ -52,12 +52,12 @@ static SPAWNING: Mutex<()> = Mutex::new(());
 
 /// While this is held, no other test of this binary starts a process. Between fork and exec a child
 /// has its parent's segments too, so a segment is then not quite unused when the parent lets go.
-pub fn no_spawning() -> MutexGuard<'static, ()> {
+pub(crate) fn no_spawning() -> MutexGuard<'static, ()> {
     SPAWNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The command that runs this binary in a role.
-pub fn command(role: &str, arguments: &[&str]) -> Command {
+pub(crate) fn command(role: &str, arguments: &[&str]) -> Command {
     watchdog();
     let mut command = Command::new(std::env::current_exe().expect("current_exe"));
     command
@@ -78,12 +78,12 @@ pub fn command(role: &str, arguments: &[&str]) -> Command {
 
 impl Peer {
     /// Starts a process in a role.
-    pub fn spawn(role: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn spawn(role: &str, arguments: &[&str]) -> Self {
         Self::start(role, command(role, arguments))
     }
 
     /// Starts a process from a command that [`command`] made.
-    pub fn start(role: &str, mut command: Command) -> Self {
+    pub(crate) fn start(role: &str, mut command: Command) -> Self {
         let quiet = no_spawning();
         // Returns when the child has called exec.
         let mut child = command.spawn().expect("spawn");
@@ -93,12 +93,12 @@ impl Peer {
         Self { child, input, output, role: role.to_owned() }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// The next line that the child [says](say).
-    pub fn hear(&mut self) -> String {
+    pub(crate) fn hear(&mut self) -> String {
         // The test runner of the child prints lines of its own.
         loop {
             match self.output.next() {
@@ -113,32 +113,32 @@ impl Peer {
     }
 
     /// Waits for a certain line.
-    pub fn expect(&mut self, line: &str) {
+    pub(crate) fn expect(&mut self, line: &str) {
         let heard = self.hear();
         assert_eq!(heard, line, "from {} (pid {})", self.role, self.pid());
     }
 
     /// Sends a line, which the child gets with [`listen`].
-    pub fn tell(&mut self, line: &str) {
+    pub(crate) fn tell(&mut self, line: &str) {
         let input = self.input.as_mut().expect("stdin");
         writeln!(input, "{line}").expect("write to the child");
     }
 
     /// SIGKILL, and waits until it is dead.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("kill");
         let status = self.child.wait().expect("wait");
         assert_eq!(status.signal(), Some(9), "{} was to be killed", self.role);
     }
 
     /// Sends a signal.
-    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(self.pid().cast_signed());
         nix::sys::signal::kill(pid, signal).expect("kill");
     }
 
     /// Waits for its end, however it ends.
-    pub fn wait(mut self) -> ExitStatus {
+    pub(crate) fn wait(mut self) -> ExitStatus {
         drop(self.input.take());
         // Read to the end, so that it cannot block on a full pipe.
         while let Some(Ok(_)) = self.output.next() {}
@@ -146,7 +146,7 @@ impl Peer {
     }
 
     /// Waits for its end, which has to be a success.
-    pub fn join(self) {
+    pub(crate) fn join(self) {
         let role = self.role.clone();
         let status = self.wait();
         assert!(status.success(), "{role} failed: {status}");
@@ -156,7 +156,7 @@ impl Peer {
 const MARK: &str = "\u{1e}";
 
 /// In a child: says a line to the parent.
-pub fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     // One write, so that the test runner cannot get in between.
     out.write_all(format!("{MARK}{line}\n").as_bytes()).expect("write to the parent");
@@ -164,30 +164,30 @@ pub fn say(line: &str) {
 }
 
 /// In a child: the parent's next line; None when it closed.
-pub fn listen() -> Option<String> {
+pub(crate) fn listen() -> Option<String> {
     let mut line = String::new();
     let read = std::io::stdin().read_line(&mut line).expect("read from the parent");
     (read > 0).then(|| line.trim_end().to_owned())
 }
 
 /// In a child: waits for the parent's word, then goes on. Ends the process if the parent is gone.
-pub fn wait_for_go() {
+pub(crate) fn wait_for_go() {
     if listen().is_none() {
         std::process::exit(3);
     }
 }
 
 /// In a child: waits to be killed.
-pub fn await_death() -> ! {
+pub(crate) fn await_death() -> ! {
     while listen().is_some() {}
     std::process::exit(3);
 }
 
 /// A name, and what a process of that name does with its arguments.
-pub type Role = (&'static str, fn(&[String]));
+pub(crate) type Role = (&'static str, fn(&[String]));
 
 /// Runs the role that this process was started in, if it was.
-pub fn run_role(roles: &[Role]) {
+pub(crate) fn run_role(roles: &[Role]) {
     let Ok(role) = std::env::var(ROLE) else { return };
     watchdog();
     let arguments = std::env::var(ARGUMENTS).unwrap_or_default();
