@@ -46,6 +46,9 @@ pub(crate) enum Peer {
     ShmTouched,
     /// shm_open, mmap, close (and munmap) of what exists.
     ShmOpen,
+    /// The crate `shared_memory`.
+    #[cfg(feature = "shared_memory")]
+    SharedMemory,
 }
 
 impl fmt::Display for Peer {
@@ -66,6 +69,8 @@ impl fmt::Display for Peer {
             Self::Shm => "shm",
             Self::ShmTouched => "shm-touched",
             Self::ShmOpen => "shm-open",
+            #[cfg(feature = "shared_memory")]
+            Self::SharedMemory => "shared_memory",
         })
     }
 }

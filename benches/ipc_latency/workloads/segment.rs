@@ -23,6 +23,8 @@ pub(crate) fn run_create(plan: &Plan, report: &mut Report) -> Result<()> {
             (Peer::Outlive, Part::Judged(BARS)),
             (Peer::Shm, Part::Reference),
             (Peer::ShmTouched, Part::Beside),
+            #[cfg(feature = "shared_memory")]
+            (Peer::SharedMemory, Part::Beside),
         ],
     };
     comparison.run(plan, report, |peer| {
@@ -35,6 +37,11 @@ pub(crate) fn run_create(plan: &Plan, report: &mut Report) -> Result<()> {
             }
             Peer::Shm => measure(plan, || shm::whole_life(&shm, Touch::No)),
             Peer::ShmTouched => measure(plan, || shm::whole_life(&shm, Touch::Yes)),
+            #[cfg(feature = "shared_memory")]
+            Peer::SharedMemory => measure(plan, || {
+                let conf = shared_memory::ShmemConf::new().size(shm::CAPACITY);
+                conf.create().map(drop).map_err(|error| error.to_string().into())
+            }),
             _ => unsupported(peer),
         }
     })
