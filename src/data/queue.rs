@@ -28,7 +28,7 @@
 //! * a producer before it published: the stamp is not that of `tail.position`; what it wrote is not
 //!   part of the queue.
 //! * after that, before `tail.position` moved on: the stamp is that of `tail.position`; the next one
-//!   moves it on, and wakes the consumers again.
+//!   moves it on. It wakes the consumers in either case, as the dead one may not have come to it.
 //! * a consumer before it took the message: `head.position` still leads to it, and the next one gets
 //!   it.
 //! * after that: nothing is left to do, but the producers are woken again.
@@ -105,7 +105,7 @@ impl<T> fmt::Debug for Queue<T> {
         f.debug_struct("Queue")
             .field("place", &self.inner)
             .field("capacity", &self.capacity)
-            .field("length", &length(&self.inner, self.capacity))
+            .field("length", &self.length())
             .finish_non_exhaustive()
     }
 }
@@ -133,12 +133,34 @@ const fn filled(position: u64) -> u64 {
     position.wrapping_add(1)
 }
 
-/// Messages in the queue: exact when nobody is at work.
-fn length(queue: &layout::Queue, capacity: u64) -> u64 {
-    // The head first: it only follows the tail.
-    let head = queue.head.position.load(Ordering::Acquire);
-    let tail = queue.tail.position.load(Ordering::Acquire);
-    tail.wrapping_sub(head).min(capacity)
+impl<T> Queue<T> {
+    #[inline]
+    fn index(&self, position: u64) -> usize {
+        let index = match self.mask {
+            Some(mask) => position & mask,
+            None => position % self.capacity,
+        };
+        index as usize // below the capacity, which is a usize
+    }
+
+    /// Whether the message of a position has been published and not overwritten since.
+    #[inline]
+    fn is_filled(&self, position: u64, ordering: Ordering) -> bool {
+        let stamp = self.cells.get(self.index(position));
+        stamp.is_some_and(|stamp| stamp.load(ordering) == filled(position))
+    }
+
+    /// Messages in the queue: exact when nobody is at work.
+    fn length(&self) -> u64 {
+        // The head first: it only follows the tail.
+        let head = self.inner.head.position.load(Ordering::Acquire);
+        let mut tail = self.inner.tail.position.load(Ordering::Acquire);
+        // A producer that has published, and has not moved on yet, or died before it could.
+        if self.is_filled(tail, Ordering::Relaxed) {
+            tail = tail.wrapping_add(1);
+        }
+        tail.saturating_sub(head).min(self.capacity)
+    }
 }
 
 impl QueueEnd {
@@ -180,15 +202,6 @@ impl QueueEnd {
 }
 
 impl<T: Shared> Queue<T> {
-    #[inline]
-    fn index(&self, position: u64) -> usize {
-        let index = match self.mask {
-            Some(mask) => position & mask,
-            None => position % self.capacity,
-        };
-        index as usize // below the capacity, which is a usize
-    }
-
     /// The stamp and the message of a position. The index is within the series, whose length is the
     /// capacity.
     #[inline]
@@ -203,15 +216,13 @@ impl<T: Shared> Queue<T> {
     #[cold]
     fn recover_tail(&self, queue: &layout::Queue) {
         let position = queue.tail.position.load(Ordering::Relaxed);
-        if let Some((stamp, _)) = self.cell(position) {
-            if stamp.load(Ordering::Acquire) == filled(position) {
-                queue.tail.advance(position);
-                // The dead one may not have come to it.
-                queue.not_empty.event.notify(Notify::All);
-            } else {
-                queue.tail.count_interrupted(position);
-            }
+        if self.is_filled(position, Ordering::Acquire) {
+            queue.tail.advance(position);
+        } else {
+            queue.tail.count_interrupted(position);
         }
+        // The dead one may not have come to it.
+        queue.not_empty.event.notify(Notify::All);
         queue.tail.lock.mark_consistent();
     }
 
@@ -371,10 +382,7 @@ impl<T: Shared> Queue<T> {
     #[inline]
     fn has_message(&self) -> bool {
         let position = self.inner.head.position.load(Ordering::Relaxed);
-        let there = self
-            .cell(position)
-            .is_some_and(|(stamp, _)| stamp.load(Ordering::Relaxed) == filled(position));
-        there || self.is_closed()
+        self.is_filled(position, Ordering::Relaxed) || self.is_closed()
     }
 
     /// Takes the oldest message, sleeping while the queue is empty.
@@ -488,7 +496,7 @@ impl<T: Shared> Queue<T> {
     /// ago.
     #[must_use]
     pub fn len(&self) -> usize {
-        length(&self.inner, self.capacity) as usize // at most the capacity, which is a usize
+        self.length() as usize // at most the capacity, which is a usize
     }
 
     /// Whether there is no message in the queue.

@@ -153,6 +153,15 @@ impl Peer {
     }
 }
 
+/// No process stays behind a test, whichever way that ends.
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Without effect on one that was waited for.
+        let _dead = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
 const MARK: &str = "\u{1e}";
 
 /// In a child: says a line to the parent.
