@@ -150,16 +150,27 @@ impl<T> Queue<T> {
         stamp.is_some_and(|stamp| stamp.load(ordering) == filled(position))
     }
 
-    /// Messages in the queue: exact when nobody is at work.
+    /// How many messages there were at one moment during the call.
     fn length(&self) -> u64 {
-        // The head first: it only follows the tail.
-        let head = self.inner.head.position.load(Ordering::Acquire);
-        let mut tail = self.inner.tail.position.load(Ordering::Acquire);
-        // A producer that has published, and has not moved on yet, or died before it could.
-        if self.is_filled(tail, Ordering::Relaxed) {
-            tail = tail.wrapping_add(1);
+        /// Against consumers that are faster than this: then it is what was seen last.
+        const ATTEMPTS: usize = 100;
+        let mut length = 0;
+        // Acquire: the loads in the order in which they stand here.
+        let mut head = self.inner.head.position.load(Ordering::Acquire);
+        for _ in 0..ATTEMPTS {
+            let mut tail = self.inner.tail.position.load(Ordering::Acquire);
+            // A producer that has published, and has not moved on yet, or died before it could.
+            if self.is_filled(tail, Ordering::Acquire) {
+                tail = tail.wrapping_add(1);
+            }
+            length = tail.saturating_sub(head).min(self.capacity);
+            let now = self.inner.head.position.load(Ordering::Relaxed);
+            if now == head {
+                break;
+            }
+            head = now;
         }
-        tail.saturating_sub(head).min(self.capacity)
+        length
     }
 }
 
@@ -492,8 +503,8 @@ impl<T: Shared> Queue<T> {
         self.inner.closed.load(Ordering::Relaxed) != 0
     }
 
-    /// How many messages are in the queue; while others push and pop, how many there were a moment
-    /// ago.
+    /// How many messages are in the queue; while others push and pop, how many there were at one
+    /// moment during the call.
     #[must_use]
     pub fn len(&self) -> usize {
         self.length() as usize // at most the capacity, which is a usize

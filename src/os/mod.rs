@@ -1,8 +1,8 @@
 //! The kernel, one thin typed function per call. Nothing above this layer names libc, nix or a
 //! system call.
 
-pub(crate) mod fork;
 pub(crate) mod futex;
+pub(crate) mod hooks;
 pub(crate) mod mapping;
 pub(crate) mod membarrier;
 pub(crate) mod process;

@@ -44,7 +44,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence};
 use std::sync::OnceLock;
 
-use super::{fork, membarrier, process};
+use super::{hooks, membarrier, process};
 use crate::error::OsError;
 use crate::layout::RobustNode;
 
@@ -206,7 +206,7 @@ fn prepare_process() -> Result<(), OsError> {
     READY
         .get_or_init(|| {
             membarrier::register();
-            fork::at_fork(None, None, Some(after_fork_in_child))
+            hooks::at_fork(None, None, Some(after_fork_in_child))
         })
         .clone()
 }

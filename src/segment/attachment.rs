@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::{OsError, SegmentError};
+use crate::os::hooks;
 use crate::os::mapping::Mapping;
 use crate::os::robust_list;
 use crate::os::shm::{self, Hold};
@@ -197,6 +198,7 @@ fn graveyard() -> std::sync::MutexGuard<'static, Vec<Remains>> {
 
 /// Looks whether what had to stay can go by now.
 fn bury_again() {
+    remove_late();
     let Ok(mut remains) = GRAVEYARD.try_lock() else { return };
     if remains.is_empty() {
         return;
@@ -216,40 +218,70 @@ impl Remains {
             (self.ephemeral, &self.home, &self.memory)
         {
             // Whatever fails here leaves a stale segment, which is recognised as such.
-            let _stale = remove_if_last(file.as_fd(), self.writable, &home.path);
+            if matches!(remove_if_last(file.as_fd(), self.writable, &home.path), Ok(false)) {
+                let inode = shm::status(file.as_fd()).map_or((0, 0), |status| status.inode);
+                leave_for_later(home.path.clone(), inode);
+            }
         }
     }
 }
 
-/// Removes the name of a segment that nobody else is attached to.
-fn remove_if_last(file: BorrowedFd<'_>, writable: bool, path: &Path) -> Result<(), OsError> {
-    if hold_alone(file)? {
-        let inode = shm::status(file)?.inode;
-        if writable {
-            unlink_this(file, path, inode)?
-        } else {
-            remove_name(path, inode)?
-        };
-    }
-    Ok(())
-}
-
-/// Whether nobody else is attached.
+/// Removes the name of a segment that nobody else is attached to. False if somebody seems to be who
+/// may not remove it in turn.
 ///
 /// A child that this process has forked to start another program has all of its parent's files until
-/// it calls exec, and so is attached for that moment, without ever leaving in turn. So right after a
-/// fork, this looks again for a while.
-fn hold_alone(file: BorrowedFd<'_>) -> Result<bool, OsError> {
+/// it calls exec, and so is attached for that moment. So right after a fork, this looks again for a
+/// while.
+fn remove_if_last(file: BorrowedFd<'_>, writable: bool, path: &Path) -> Result<bool, OsError> {
     const PAUSE: Duration = Duration::from_millis(1);
-    loop {
-        if shm::try_hold(file, Hold::Exclusive)? {
-            return Ok(true);
+    while !shm::try_hold(file, Hold::Exclusive)? {
+        match registry::last_fork() {
+            None => return Ok(true),
+            Some(ago) if ago > registry::FORK_TO_EXEC => return Ok(false),
+            Some(_) => std::thread::sleep(PAUSE),
         }
-        if !registry::forked_lately() {
-            return Ok(false);
-        }
-        std::thread::sleep(PAUSE);
     }
+    let inode = shm::status(file)?.inode;
+    if writable {
+        unlink_this(file, path, inode)?
+    } else {
+        remove_name(path, inode)?
+    };
+    Ok(true)
+}
+
+/// Names that this process could not remove when it left, because others were attached: perhaps only
+/// children that had not called exec yet.
+static LATER: Mutex<Vec<(PathBuf, (u64, u64))>> = Mutex::new(Vec::new());
+
+fn leave_for_later(path: PathBuf, inode: (u64, u64)) {
+    static AT_EXIT: std::sync::Once = std::sync::Once::new();
+    AT_EXIT.call_once(|| hooks::at_exit(at_exit));
+    if let Ok(mut later) = LATER.lock() {
+        later.push((path, inode));
+    }
+}
+
+extern "C" fn at_exit() {
+    remove_late();
+}
+
+/// Removes those names that have become stale; forgets those that others took care of.
+fn remove_late() {
+    let Ok(mut later) = LATER.try_lock() else { return };
+    later.retain(|(path, inode)| matches!(remove_stale(path, *inode), Ok(false)));
+}
+
+/// False if somebody is attached to that file still.
+fn remove_stale(path: &Path, inode: (u64, u64)) -> Result<bool, OsError> {
+    let file = shm::open(path, true)?;
+    if shm::status(file.as_fd())?.inode != inode {
+        return Ok(true);
+    }
+    if !shm::try_hold(file.as_fd(), Hold::Exclusive)? {
+        return Ok(false);
+    }
+    unlink_this(file.as_fd(), path, inode).map(|_| true)
 }
 
 /// Removes a name if it still leads to that file, and not to another that took its place. True if

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::OsError;
-use crate::os::{fork, shm};
+use crate::os::{hooks, shm};
 
 /// A segment's file in this process.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Membership {
             LazyLock::force(&START);
             // Without the hooks a forked child would share its parent's locks: no worse than flock
             // itself, and only out of memory brings it about.
-            let _no_memory = fork::at_fork(Some(prepare), Some(parent), Some(child));
+            let _no_memory = hooks::at_fork(Some(prepare), Some(parent), Some(child));
         });
         let mut guard = registry();
         guard.0 += 1;
@@ -120,11 +120,13 @@ fn now() -> u64 {
     u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
-/// Whether a child of this process may still be between fork and exec.
-pub(crate) fn forked_lately() -> bool {
-    const SOON: u64 = 50;
+/// How long a child usually takes from fork to exec, at most.
+pub(crate) const FORK_TO_EXEC: Duration = Duration::from_millis(20);
+
+/// How long ago this process forked last; None if it never did.
+pub(crate) fn last_fork() -> Option<Duration> {
     let last = LAST_FORK.load(Ordering::Relaxed);
-    last != 0 && now().saturating_sub(last) < SOON
+    (last != 0).then(|| Duration::from_millis(now().saturating_sub(last)))
 }
 
 extern "C" fn prepare() {

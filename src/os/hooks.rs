@@ -1,4 +1,4 @@
-//! Hooks around fork(2), as pthread_atfork(3) runs them.
+//! Hooks around fork(2) and exit(3), as pthread_atfork(3) and atexit(3) run them.
 #![allow(unsafe_code)] // calls into libc
 
 use crate::error::OsError;
@@ -14,4 +14,11 @@ pub(crate) fn at_fork(
         0 => Ok(()),
         errno => Err(OsError::new("pthread_atfork", errno)),
     }
+}
+
+/// Runs `hook` when the process exits in an orderly way. Where there is no room for another hook,
+/// it does not.
+pub(crate) fn at_exit(hook: extern "C" fn()) {
+    // SAFETY: the hook is a function of this program and stays valid as long as it runs.
+    let _no_room = unsafe { libc::atexit(hook) };
 }

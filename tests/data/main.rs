@@ -1,0 +1,57 @@
+//! Values, counters, arrays and queues between real processes.
+
+#[path = "../support/mod.rs"]
+#[macro_use]
+mod support;
+#[path = "../support/observe.rs"]
+mod observe;
+
+mod array;
+mod counter;
+mod queue;
+mod value;
+
+roles! {
+    "value hold": value::hold,
+    "value write": value::write_for_ever,
+    "value count": value::count,
+    "value fork": value::fork_while_held,
+    "value large": value::write_large,
+    "counter add": counter::add,
+    "counter hold": counter::hold,
+    "array hold": array::hold,
+    "array write": array::write_for_ever,
+    "array tear": array::set_elements,
+    "array add": array::add,
+    "queue driver": queue::driver::run,
+    "queue produce": queue::stress::produce,
+    "queue consume": queue::stress::consume,
+    "queue stream": queue::stream::run,
+    "queue echo": queue::length::echo,
+}
+
+/// A segment, and its name.
+fn segment(what: &str) -> (outlive::Segment, String) {
+    large_segment(what, 4 << 20)
+}
+
+fn large_segment(what: &str, capacity: u64) -> (outlive::Segment, String) {
+    support::watchdog();
+    let name = support::unique(what);
+    (outlive::Segment::options().capacity(capacity).create(&name).expect("create"), name)
+}
+
+/// Unwinds out of `run`, without a message.
+fn unwind(run: impl FnOnce(Unwind)) {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(Unwind)));
+    assert!(outcome.is_err(), "it was to unwind");
+}
+
+/// To be called where a panic is wanted.
+struct Unwind;
+
+impl Unwind {
+    fn now(self) -> ! {
+        std::panic::resume_unwind(Box::new("on purpose"))
+    }
+}

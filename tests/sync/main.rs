@@ -1,0 +1,22 @@
+//! Locks and events between real processes.
+
+#[path = "../support/mod.rs"]
+#[macro_use]
+mod support;
+#[path = "../support/observe.rs"]
+mod observe;
+
+mod event;
+mod mutex;
+
+roles! {
+    "mutex": mutex::driver::run,
+    "mutex worker": mutex::exclusion::worker,
+    "mutex limits": mutex::limits::hold_all,
+    "mutex mixed": mutex::limits::lock_at_random,
+    "mutex fork": mutex::fork::fork_while_held,
+    "mutex vouch": mutex::fork::vouch_in_child,
+    "mutex exec": mutex::fork::exec,
+    "mutex graveyard": mutex::death::forget_in_a_thread_and_unmap,
+    "event": event::driver,
+}
