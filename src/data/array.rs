@@ -562,7 +562,7 @@ atomic_elements! {
 }
 
 /// Lock-free operations on single integers. They do not take part in the lock: a guard that is held
-/// meanwhile commits over them. Reads acquire, writes release, the others do both.
+/// meanwhile commits over them, and so does the completion of a bulk write whose writer died. Reads acquire, writes release, the others do both.
 ///
 /// All of them return [`OutOfBounds`](ArrayError::OutOfBounds) for an index that is not one, and
 /// those that write [`ReadOnly`](LockError::ReadOnly).

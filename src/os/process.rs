@@ -17,6 +17,13 @@ pub(crate) fn thread_exists(id: u32) -> bool {
     result == 0
 }
 
+/// Whether any process has a thread of that id: kill(2) with signal 0, which takes thread ids too.
+pub(crate) fn thread_exists_anywhere(id: u32) -> bool {
+    // SAFETY: signal 0 only asks.
+    let asked = unsafe { libc::kill(id.cast_signed(), 0) };
+    asked == 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
+}
+
 static PID_NAMESPACE: AtomicU64 = AtomicU64::new(0);
 
 /// The inode of this process's PID namespace, see pid_namespaces(7); 0 if /proc does not tell.

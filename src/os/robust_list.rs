@@ -378,6 +378,11 @@ impl Thread {
         (1..=depth).rev().find(|&index| self.link_at(index).load(Ordering::Relaxed) == entry)
     }
 
+    /// Whether this thread holds any lock.
+    pub(crate) fn holds_any(&self) -> bool {
+        self.depth.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether this thread holds the lock of that node.
     pub(crate) fn holds(&self, node: &RobustNode) -> bool {
         self.position(entry(node)).is_some()

@@ -7,13 +7,13 @@
 //! | word | meaning | next |
 //! |---|---|---|
 //! | `0` | free | a locker: `TID\|W` |
-//! | `TID\|W` | held | the holder: `0`, or `D` if it gives up; the kernel at its death: `W\|D` |
+//! | `TID\|W` | held | the holder: `0`, or `D` if it gives up; the kernel at its death, or a waiter that finds it dead: `W\|D` |
 //! | `D`, `W\|D` | free, the last holder died or gave up | a locker: `TID\|W\|D` |
 //! | `TID\|W\|D` | held, the data not yet marked consistent | the holder: `TID\|W` when it marks them, else `CLOSED`; the kernel: `W\|D` |
 //! | `CLOSED` | given up for good | none |
 //!
 //! W is always set while the lock is held, so that the kernel wakes a waiter at the holder's death.
-//! Only the holder stores to a held word, and only the kernel besides, after the holder's death.
+//! Only the holder stores to a held word while it lives.
 //!
 //! `waiters`: 1 while somebody may sleep on `word`. Set by who is about to sleep; cleared by a
 //! holder that is about to release.
@@ -40,6 +40,8 @@
 //! * after the release, before the wake: pending, no owner: the kernel wakes one. Only if a third
 //!   party took the lock in between, no wake comes: sleepers look again after 100 ms by themselves.
 //! * between the wake and setting `waiters` again: the woken one sets it as well.
+//! * a death that the kernel does not report (exec by a thread that is not the process's first):
+//!   whoever waits asks every 100 ms whether the holder's thread exists, and if not, sets D itself.
 
 use core::hint::spin_loop;
 use core::sync::atomic::Ordering;
@@ -49,6 +51,7 @@ use crate::error::LockError;
 use crate::layout::RobustNode;
 use crate::os::futex;
 use crate::os::membarrier;
+use crate::os::process;
 use crate::os::robust_list::{self, MAX_HELD, Thread};
 
 const TID: u32 = 0x3fff_ffff;
@@ -136,7 +139,7 @@ impl RobustNode {
     fn try_again(&self) -> Result<Acquired, LockError> {
         self.with_thread(|thread| match self.take_if_free(thread)? {
             Some(acquired) => Ok(acquired),
-            None if thread.holds(self) => Err(LockError::Deadlock),
+            None if self.is_held_by(thread) => Err(LockError::Deadlock),
             None => Err(LockError::WouldBlock),
         })
     }
@@ -159,7 +162,7 @@ impl RobustNode {
     }
 
     fn wait(&self, thread: &Thread, deadline: Deadline) -> Result<Acquired, LockError> {
-        if thread.holds(self) {
+        if self.is_held_by(thread) {
             return Err(LockError::Deadlock);
         }
         let mut acquired = self.spin(thread)?;
@@ -187,11 +190,35 @@ impl RobustNode {
             }
             futex::wait_both((&self.word, word), (&self.waiters, 1), patience);
             slept_on = Some(word);
-            if self.word.load(Ordering::Relaxed) != word {
+            if self.word.load(Ordering::Relaxed) == word {
+                self.bury_holder(thread, word);
+            } else {
                 // Others may sleep as well, and whoever woke us may have died before it said so.
                 self.waiters.store(1, Ordering::Relaxed);
                 acquired = self.spin(thread)?;
             }
+        }
+    }
+
+    /// Whether the word names this thread. The node may be mapped at several addresses, and this
+    /// thread have locked it at another one.
+    fn is_held_by(&self, thread: &Thread) -> bool {
+        self.word.load(Ordering::Relaxed) & TID == thread.id() && thread.holds_any()
+    }
+
+    /// After a sleep in which nothing happened: does the kernel's part if the kernel did not do it.
+    ///
+    /// It does not see a death when a thread other than the process's first one calls exec (which
+    /// gives it another id before its list is looked at), and beyond the 2048th entry of a list.
+    /// A thread that has the id of a dead holder by now delays this until it ends.
+    fn bury_holder(&self, thread: &Thread, word: u32) {
+        let holder = word & TID;
+        // This thread's id, and it holds nothing: the id has been used again.
+        if holder == thread.id() || !process::thread_exists_anywhere(holder) {
+            let died = WAITERS | OWNER_DIED;
+            // Acquire: as in `take`. Fails if the word moved on, and then nobody was dead.
+            let _alive =
+                self.word.compare_exchange(word, died, Ordering::Acquire, Ordering::Relaxed);
         }
     }
 
@@ -225,6 +252,10 @@ impl RobustNode {
 
     /// The holder vouches for the data.
     pub(crate) fn mark_consistent(&self) {
+        // Not through a copy of the holder's guard that a fork made.
+        if !self.is_mine() {
+            return;
+        }
         let word = self.word.load(Ordering::Relaxed);
         // A plain store is enough: only the holder writes a held word. A death before it leaves D.
         self.word.store(word & !OWNER_DIED, Ordering::Relaxed);

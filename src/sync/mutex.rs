@@ -56,6 +56,9 @@ use crate::shared::Shared;
 /// the next one gets `OwnerDied`. A panic while the lock is held counts as a death, as poisoning
 /// does in the standard library. A process that is killed while it waits leaves nothing behind.
 ///
+/// One death the kernel does not report: `exec` by a thread other than the process's first one. Whoever
+/// waits finds that out within 100 ms; `try_lock` alone does not.
+///
 /// # Memory ordering
 ///
 /// What was written before a release is seen after the next acquisition, in any process.
