@@ -212,6 +212,10 @@ impl RobustNode {
     /// gives it another id before its list is looked at), and beyond the 2048th entry of a list.
     /// A thread that has the id of a dead holder by now delays this until it ends.
     fn bury_holder(&self, thread: &Thread, word: u32) {
+        // Where the namespace of thread ids is not known, an unknown id says nothing.
+        if process::pid_namespace() == 0 {
+            return;
+        }
         let holder = word & TID;
         // This thread's id, and it holds nothing: the id has been used again.
         if holder == thread.id() || !process::thread_exists_anywhere(holder) {

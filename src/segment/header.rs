@@ -160,8 +160,8 @@ impl Fields {
             2 => Lifetime::Persistent,
             _ => return Err(corrupt("its lifetime is neither ephemeral nor persistent")),
         };
-        let here = process::pid_namespace();
-        if self.pid_namespace != 0 && here != 0 && self.pid_namespace != here {
+        // Unknown (0, where /proc is missing) is not the same as known.
+        if self.pid_namespace != process::pid_namespace() {
             return Err(SegmentError::ForeignPidNamespace { path: path() });
         }
         Ok(Checked { capacity: self.capacity, lifetime })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use outlive::{Array, ArrayError, LockError, ObjectError, Segment, Shared, Value};
 
-use crate::observe::{Random, await_stop, not_before, overwrite, thread_id};
+use crate::observe::{Marked, Random, await_stop, not_before, overwrite, thread_id};
 use crate::support::{Peer, await_death, say, wait_for_go};
 use crate::{segment, unwind};
 
@@ -421,18 +421,10 @@ fn read_only_handles_read() {
 
 const MARK: [u8; 8] = *b"\x01array\xed\x02";
 
-#[derive(Debug, Clone, Copy, PartialEq, Shared)]
-#[repr(C)]
-struct Marked {
-    mark: [u8; 8],
-    flag: bool,
-    rest: [u8; 7],
-}
-
 #[test]
 fn bytes_that_are_no_element_are_an_error_until_they_are_replaced() {
     let (segment, name) = segment("corrupt");
-    let init = Marked { mark: MARK, flag: true, rest: [0; 7] };
+    let init = Marked::new(MARK);
     let array = segment.array("a", 1, init).expect("array");
     overwrite(&name, &MARK, 8, &[9]);
     let corrupt = |error: LockError| matches!(error, LockError::Corrupt { .. });

@@ -8,7 +8,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use outlive::{AtomicCounter, LockError, Mutex, Segment, Shared, Value};
 
-use crate::observe::{Random, await_stop, not_before, overwrite};
+use crate::observe::{Marked, Random, await_stop, not_before, overwrite};
 use crate::support::{Peer, await_death, say, wait_for_go};
 use crate::{segment, unwind};
 
@@ -310,18 +310,10 @@ fn locking_twice_is_a_deadlock() {
 
 const MARK: [u8; 8] = *b"\x01value\xed\x02";
 
-#[derive(Debug, Clone, Copy, PartialEq, Shared)]
-#[repr(C)]
-struct Marked {
-    mark: [u8; 8],
-    flag: bool,
-    rest: [u8; 7],
-}
-
 #[test]
 fn bytes_that_are_no_value_are_an_error_until_they_are_replaced() {
     let (segment, name) = segment("corrupt");
-    let init = Marked { mark: MARK, flag: true, rest: [0; 7] };
+    let init = Marked::new(MARK);
     let value = segment.value("v", init).expect("value");
     overwrite(&name, &MARK, 8, &[9]);
     let corrupt = |error: &LockError| matches!(error, LockError::Corrupt { .. });

@@ -59,6 +59,21 @@ pub(crate) fn file(segment: &str) -> PathBuf {
     PathBuf::from("/dev/shm").join(segment)
 }
 
+/// What can be found in a segment's bytes, and has bytes that cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, outlive::Shared)]
+#[repr(C)]
+pub(crate) struct Marked {
+    pub(crate) mark: [u8; 8],
+    pub(crate) flag: bool,
+    pub(crate) rest: [u8; 7],
+}
+
+impl Marked {
+    pub(crate) fn new(mark: [u8; 8]) -> Self {
+        Self { mark, flag: true, rest: [0; 7] }
+    }
+}
+
 /// Overwrites the bytes that start `skip` bytes after the only occurrence of `mark` in a segment.
 pub(crate) fn overwrite(segment: &str, mark: &[u8], skip: usize, bytes: &[u8]) {
     use std::os::unix::fs::FileExt;

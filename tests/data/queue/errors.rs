@@ -1,9 +1,9 @@
 //! What is refused, and in which words.
 
-use outlive::{Array, LockError, ObjectError, PopError, PushError, Queue, Segment, Shared};
+use outlive::{Array, LockError, ObjectError, PopError, PushError, Queue, Segment};
 
 use super::driver::queue;
-use crate::observe::overwrite;
+use crate::observe::{Marked, overwrite};
 
 #[test]
 fn read_only_handles_can_only_look() {
@@ -41,19 +41,11 @@ fn another_type_or_capacity_is_refused_by_name() {
 
 const MARK: [u8; 8] = *b"\x01queue\xed\x02";
 
-#[derive(Debug, Clone, Copy, PartialEq, Shared)]
-#[repr(C)]
-struct Marked {
-    mark: [u8; 8],
-    flag: bool,
-    rest: [u8; 7],
-}
-
 #[test]
 fn bytes_that_are_no_message_are_reported_once_and_do_not_block_the_rest() {
     let (segment, name) = crate::segment("corrupt");
     let queue = segment.queue::<Marked>("q", 3).expect("queue");
-    let message = |mark| Marked { mark, flag: true, rest: [0; 7] };
+    let message = |mark| Marked::new(mark);
     for mark in [[1; 8], MARK, [3; 8]] {
         queue.push(message(mark)).expect("push");
     }

@@ -1,9 +1,9 @@
 //! What is refused, and in which words.
 
-use outlive::{Event, LockError, Mutex, ObjectError, Segment, Shared, Value};
+use outlive::{Event, LockError, Mutex, ObjectError, Segment, Value};
 
 use super::driver::{Words, segment};
-use crate::observe::overwrite;
+use crate::observe::{Marked, overwrite};
 use crate::support::{unique, watchdog};
 
 #[test]
@@ -49,20 +49,12 @@ fn a_read_only_handle_cannot_lock() {
 
 const MARK: [u8; 8] = *b"\x01mark\xfe\xed\x02";
 
-#[derive(Debug, Clone, Copy, PartialEq, Shared)]
-#[repr(C)]
-struct Marked {
-    mark: [u8; 8],
-    flag: bool,
-    rest: [u8; 7],
-}
-
 #[test]
 fn bytes_that_are_no_value_are_an_error_and_the_lock_stays_usable() {
     watchdog();
     let name = unique("corrupt");
     let segment = Segment::options().capacity(64 << 10).create(&name).expect("create");
-    let init = Marked { mark: MARK, flag: true, rest: [0; 7] };
+    let init = Marked::new(MARK);
     let mutex = segment.mutex("m", init).expect("mutex");
     overwrite(&name, &MARK, 8, &[2]);
     let corrupt = |error: LockError<_>| matches!(error, LockError::Corrupt { .. });
