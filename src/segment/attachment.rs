@@ -166,7 +166,6 @@ impl Drop for Attachment {
             end: start + self.length,
             home: self.home.take(),
             ephemeral: self.ephemeral,
-            writable: self.writable,
         };
         if remains.are_needed() {
             graveyard().push(remains);
@@ -187,7 +186,6 @@ struct Remains {
     end: usize,
     home: Option<Home>,
     ephemeral: bool,
-    writable: bool,
 }
 
 static GRAVEYARD: Mutex<Vec<Remains>> = Mutex::new(Vec::new());
@@ -218,7 +216,7 @@ impl Remains {
             (self.ephemeral, &self.home, &self.memory)
         {
             // Whatever fails here leaves a stale segment, which is recognised as such.
-            if matches!(remove_if_last(file.as_fd(), self.writable, &home.path), Ok(false)) {
+            if matches!(remove_if_last(file.as_fd(), &home.path), Ok(false)) {
                 let inode = shm::status(file.as_fd()).map_or((0, 0), |status| status.inode);
                 leave_for_later(home.path.clone(), inode);
             }
@@ -232,7 +230,7 @@ impl Remains {
 /// A child that this process has forked to start another program has all of its parent's files until
 /// it calls exec, and so is attached for that moment. So right after a fork, this looks again for a
 /// while.
-fn remove_if_last(file: BorrowedFd<'_>, writable: bool, path: &Path) -> Result<bool, OsError> {
+fn remove_if_last(file: BorrowedFd<'_>, path: &Path) -> Result<bool, OsError> {
     const PAUSE: Duration = Duration::from_millis(1);
     while !shm::try_hold(file, Hold::Exclusive)? {
         match registry::last_fork() {
@@ -241,13 +239,7 @@ fn remove_if_last(file: BorrowedFd<'_>, writable: bool, path: &Path) -> Result<b
             Some(_) => std::thread::sleep(PAUSE),
         }
     }
-    let inode = shm::status(file)?.inode;
-    if writable {
-        unlink_this(file, path, inode)?
-    } else {
-        remove_name(path, inode)?
-    };
-    Ok(true)
+    unlink_this(path, shm::status(file)?.inode).map(|_| true)
 }
 
 /// Names that this process could not remove when it left, because others were attached: perhaps only
@@ -274,33 +266,49 @@ fn remove_late() {
 
 /// False if somebody is attached to that file still.
 fn remove_stale(path: &Path, inode: (u64, u64)) -> Result<bool, OsError> {
-    let file = shm::open(path, true)?;
+    let file = shm::open(path, false)?;
     if shm::status(file.as_fd())?.inode != inode {
         return Ok(true);
     }
     if !shm::try_hold(file.as_fd(), Hold::Exclusive)? {
         return Ok(false);
     }
-    unlink_this(file.as_fd(), path, inode).map(|_| true)
+    unlink_this(path, inode).map(|_| true)
 }
 
-/// Removes a name if it still leads to that file, and not to another that took its place. True if
-/// this call removed it.
-pub(crate) fn remove_name(path: &Path, inode: (u64, u64)) -> Result<bool, OsError> {
+/// What came of an attempt to remove a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    Done,
+    /// It leads to another file, or nowhere.
+    Gone,
+    /// Somebody else is removing it, or finding out whether to.
+    Passing,
+}
+
+/// Removes the name of a file that others may be attached to.
+pub(crate) fn remove_name(path: &Path, inode: (u64, u64)) -> Result<Removal, OsError> {
     let file = shm::open(path, true)?;
     if shm::status(file.as_fd())?.inode != inode {
-        return Ok(false);
+        return Ok(Removal::Gone);
     }
-    unlink_this(file.as_fd(), path, inode)
+    // Among others, beside whom nobody holds the file alone, one remover at a time.
+    if !shm::try_hold(file.as_fd(), Hold::Shared)? || !shm::try_remover(file.as_fd())? {
+        return Ok(Removal::Passing);
+    }
+    unlink_this(path, inode)
 }
 
-/// All removers of a file take a lock on it and look again, so none removes a successor.
-fn unlink_this(file: BorrowedFd<'_>, path: &Path, inode: (u64, u64)) -> Result<bool, OsError> {
-    if !shm::try_remover(file)? || shm::status_of(path)?.inode != inode {
-        return Ok(false);
+/// Removes a name if it still leads to that file, and not to another that took its place.
+///
+/// The caller keeps all others who would remove it away, so that none removes a successor: it holds
+/// the file alone, or together with others and the removers' lock.
+pub(crate) fn unlink_this(path: &Path, inode: (u64, u64)) -> Result<Removal, OsError> {
+    if shm::status_of(path)?.inode != inode {
+        return Ok(Removal::Gone);
     }
     shm::unlink(path)?;
-    Ok(true)
+    Ok(Removal::Done)
 }
 
 /// Use of one object: its memory is not given to another one while this exists.

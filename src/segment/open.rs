@@ -16,7 +16,7 @@ use bytemuck::Zeroable;
 use crate::error::{OsError, SegmentError};
 use crate::layout::FIRST_PAGE;
 use crate::os::shm::{self, Hold};
-use crate::segment::attachment::{self, Attachment, Home, Role};
+use crate::segment::attachment::{self, Attachment, Home, Removal, Role};
 use crate::segment::header::{Checked, Fields, Lifetime};
 use crate::segment::options::SegmentOptions;
 use crate::segment::retry::Retry;
@@ -107,8 +107,12 @@ fn join(path: &Path, writable: bool) -> Result<Joined, NotJoined> {
         // With the exclusive lock held nobody can join it. One without a name is gone already.
         let status = shm::status(file.as_fd())?;
         if status.links > 0 {
-            attachment::remove_name(path, status.inode)
-                .or_else(|error| if shm::is_missing(&error) { Ok(false) } else { Err(error) })
+            attachment::unlink_this(path, status.inode)
+                .or_else(
+                    |error| {
+                        if shm::is_missing(&error) { Ok(Removal::Gone) } else { Err(error) }
+                    },
+                )
                 .map_err(|error| refused(error, path))?;
         }
         return Err(NotJoined::Nothing);
@@ -196,11 +200,16 @@ pub(crate) fn unlink(name: &str, path: &Path) -> Result<(), SegmentError> {
     if let Err(error @ SegmentError::NotASegment { .. }) = read_header(file.as_fd(), path) {
         return Err(error);
     }
-    match attachment::remove_name(path, shm::status(file.as_fd())?.inode) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(not_found()),
-        Err(error) if shm::is_missing(&error) => Err(not_found()),
-        Err(error) => Err(refused(error, path)),
+    let inode = shm::status(file.as_fd())?.inode;
+    let mut retry = Retry::new(name);
+    loop {
+        match attachment::remove_name(path, inode) {
+            Ok(Removal::Done) => return Ok(()),
+            Ok(Removal::Gone) => return Err(not_found()),
+            Ok(Removal::Passing) => retry.pause()?,
+            Err(error) if shm::is_missing(&error) => return Err(not_found()),
+            Err(error) => return Err(refused(error, path)),
+        }
     }
 }
 
