@@ -91,8 +91,17 @@ impl<T> fmt::Debug for Mutex<T> {
 
 /// The right to use a [`Mutex`]'s data; dropping it releases the lock.
 ///
-/// It belongs to the thread that locked: the kernel watches that thread. A forgotten guard keeps the
-/// lock until its thread ends, which the next locker then sees as a death.
+/// It belongs to the thread that locked, since the kernel watches that thread:
+///
+/// ```compile_fail,E0277
+/// # let mutex = outlive::Segment::anonymous().unwrap().mutex("m", 0_u64).unwrap();
+/// let guard = mutex.lock().unwrap();
+/// std::thread::scope(|scope| {
+///     scope.spawn(move || drop(guard)); // not Send
+/// });
+/// ```
+///
+/// A forgotten guard keeps the lock until its thread ends, which the next locker then sees as a death.
 pub struct MutexGuard<'a, T: Shared> {
     node: &'a layout::Mutex,
     data: NonNull<T>,
