@@ -93,8 +93,8 @@ pub enum SegmentError {
     },
     /// `open` found no segment of that name, or only one whose users have all died.
     #[error(
-        "there is no segment {name:?}: it was not created yet, or all its users have gone; \
-         use open_or_create to make it"
+        "there is no segment {name:?}: it was not created yet (open_or_create does that), or all its \
+         users have gone"
     )]
     NotFound {
         /// The segment's name.
@@ -102,8 +102,8 @@ pub enum SegmentError {
     },
     /// The file's owner or mode keeps this user out.
     #[error(
-        "permission denied for {}: it belongs to another user; its creator can open it up with \
-         SegmentOptions::mode, or open it read-only if that is all its mode grants", path.display()
+        "permission denied for {}: its creator has to allow more with SegmentOptions::mode, or use \
+         read_only if its mode allows reading", path.display()
     )]
     PermissionDenied {
         /// The segment's file.
@@ -203,7 +203,7 @@ pub enum SegmentError {
         /// The most, in bytes.
         maximum: u64,
     },
-    /// Two options contradict each other, or the one is meaningless for the call.
+    /// Options contradict each other or the call.
     #[error("{what}")]
     InvalidOptions {
         /// Which, and what to do.
@@ -217,7 +217,13 @@ pub enum SegmentError {
     },
     /// The segment's memory could not be locked.
     #[error("{0}; raise the limit of locked memory (ulimit -l, RLIMIT_MEMLOCK) or do without")]
-    MemoryLock(#[source] OsError),
+    MemoryLock(OsError),
+    /// The key of a segment to pass on holds something that it cannot.
+    #[error("{key:?} cannot be a key: use letters, digits, '-' and '_', at least one")]
+    InvalidKey {
+        /// The key as it was given.
+        key: String,
+    },
     /// Nothing was passed on under that key.
     #[error(
         "no segment was passed to this process as {key:?}: its parent has to call Segment::pass_to"
@@ -244,7 +250,7 @@ pub enum ObjectError {
         limit: usize,
     },
     /// No object of that name.
-    #[error("there is no object {name:?} in the segment: create it, or use find_or_create")]
+    #[error("there is no object {name:?} in the segment (find_or_create makes it)")]
     NotFound {
         /// The object's name.
         name: String,
@@ -257,7 +263,7 @@ pub enum ObjectError {
     },
     /// The object is of another kind or holds another type.
     #[error(
-        "object {name:?} is a {found}, but was opened as a {expected}: use the same type in every \
+        "object {name:?} is of type {found}, but was opened as {expected}: use the same type in every \
          program, or another name"
     )]
     TypeMismatch {
@@ -303,7 +309,10 @@ pub enum ObjectError {
         needed: u64,
     },
     /// The shared-memory file system is full.
-    #[error("no shared memory left for the {needed} bytes of object {name:?} (df shows it)")]
+    #[error(
+        "no shared memory left for the {needed} bytes of object {name:?}: free some (df shows it, \
+         Segment::gc removes stale segments) or ask for less"
+    )]
     NoSpace {
         /// The object's name.
         name: String,
@@ -317,7 +326,9 @@ pub enum ObjectError {
         name: String,
     },
     /// Bytes in the segment contradict each other.
-    #[error("the segment is damaged at object {name:?}: {what}")]
+    #[error(
+        "the segment is damaged at object {name:?}: {what}; unlink the segment and create it anew"
+    )]
     Corrupt {
         /// The object's name.
         name: String,
@@ -326,13 +337,14 @@ pub enum ObjectError {
     },
     /// The directory's lock could not be had.
     #[error("the segment's directory cannot be locked: {0}")]
-    Directory(#[source] LockError),
+    Directory(LockError),
     /// Any other failure of the kernel's.
     #[error(transparent)]
     Os(#[from] OsError),
 }
 
-/// Why a lock was not acquired, or was acquired from a dead holder.
+/// Why a lock was not acquired, or was acquired from a dead holder, or why an object could not be
+/// used otherwise. Which object it was is for the caller to add.
 ///
 /// `G` is the guard that [`OwnerDied`](LockError::OwnerDied) hands over. Objects that repair
 /// themselves never report a dead holder: their error is plain `LockError`, without a guard.
@@ -371,7 +383,7 @@ pub enum LockError<G = Infallible> {
         limit: usize,
     },
     /// Bytes in the segment that cannot be: the protected value is not one of its type.
-    #[error("the shared bytes are not a valid value of the type: {what}")]
+    #[error("the shared bytes of {what} are not valid for its type: something else wrote them")]
     Corrupt {
         /// What was found.
         what: &'static str,
@@ -382,8 +394,12 @@ pub enum LockError<G = Infallible> {
 }
 
 impl<G> LockError<G> {
-    /// The guard that came with the error, or the error without one.
-    pub(crate) fn split(self) -> Result<G, LockError> {
+    /// The guard that came with [`OwnerDied`](Self::OwnerDied), not vouched for yet.
+    ///
+    /// # Errors
+    ///
+    /// Every other error, as one without a guard, which can be returned from anywhere.
+    pub fn into_guard(self) -> Result<G, LockError> {
         match self {
             Self::OwnerDied(guard) => Ok(guard),
             Self::NotRecoverable => Err(LockError::NotRecoverable),

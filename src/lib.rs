@@ -24,7 +24,7 @@
 //! |---|---|
 //! | memory that processes share by name | [`Segment`] |
 //! | a value that changes as a whole or not at all | [`Value`] |
-//! | large data that are changed in place | [`Mutex`] |
+//! | data that are changed in place, with a say when a holder died | [`Mutex`] |
 //! | a number that everybody counts up | [`AtomicCounter`], [`Counter`] |
 //! | many elements | [`Array`] |
 //! | to hand messages on | [`Queue`] |

@@ -26,7 +26,7 @@
 //! instructions beside all this.
 
 use std::fmt;
-use std::ops::{Deref, DerefMut, Range};
+use std::ops::{Bound, Deref, DerefMut, Range, RangeBounds};
 use std::sync::atomic::{Ordering, fence};
 use std::thread;
 use std::time::Duration;
@@ -111,16 +111,21 @@ impl<T: Shared> Array<T> {
     }
 
     fn range(&self, start: usize, count: usize) -> Result<Range<usize>, ArrayError> {
-        let end = start.saturating_add(count);
-        if end > self.len() {
+        self.checked(start..start.saturating_add(count))
+    }
+
+    fn checked(&self, range: Range<usize>) -> Result<Range<usize>, ArrayError> {
+        let Range { start, end } = range;
+        if start > end || end > self.len() {
             return Err(ArrayError::OutOfBounds { start, end, length: self.len() });
         }
-        Ok(start..end)
+        Ok(range)
     }
 
     // ---- reading
 
-    /// A copy of one element, as a whole. Takes no lock.
+    /// A copy of one element, as a whole. Takes no lock (larger elements than a word, for once, if
+    /// others change the array faster than they can be read).
     ///
     /// # Errors
     ///
@@ -314,11 +319,20 @@ impl<T: Shared> Array<T> {
     /// called then.
     pub fn update<R>(
         &self,
-        range: Range<usize>,
+        range: impl RangeBounds<usize>,
         change: impl FnOnce(&mut [T]) -> R,
     ) -> Result<R, ArrayError> {
-        let count = range.end.saturating_sub(range.start);
-        let range = self.range(range.start, count)?;
+        let start = match range.start_bound() {
+            Bound::Included(&start) => start,
+            Bound::Excluded(&before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(&last) => last.saturating_add(1),
+            Bound::Excluded(&end) => end,
+            Bound::Unbounded => self.len(),
+        };
+        let range = self.checked(start..end)?;
         let node = self.inner.writable()?;
         self.acquire(node, Deadline::Never)?;
         let mut guard = self.guard(node, range)?;
@@ -565,7 +579,7 @@ atomic_elements! {
 /// meanwhile commits over them, and so does the completion of a bulk write whose writer died. Reads acquire, writes release, the others do both.
 ///
 /// All of them return [`OutOfBounds`](ArrayError::OutOfBounds) for an index that is not one, and
-/// those that write [`ReadOnly`](LockError::ReadOnly).
+/// those that write [`ReadOnly`](LockError::ReadOnly) as [`ArrayError::Lock`].
 impl<T: AtomicElement> Array<T> {
     #[inline]
     fn rmw(&self, index: usize, operation: Operation<T>) -> Result<Result<T, T>, ArrayError> {
@@ -591,7 +605,7 @@ impl<T: AtomicElement> Array<T> {
     ///
     /// # Errors
     ///
-    /// See above.
+    /// [`OutOfBounds`](ArrayError::OutOfBounds).
     #[inline]
     pub fn load(&self, index: usize) -> Result<T, ArrayError> {
         self.always(index, Operation::Load)
@@ -601,7 +615,7 @@ impl<T: AtomicElement> Array<T> {
     ///
     /// # Errors
     ///
-    /// See above.
+    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](LockError::ReadOnly).
     #[inline]
     pub fn store(&self, index: usize, value: T) -> Result<(), ArrayError> {
         self.always(index, Operation::Store(value)).map(drop)
@@ -611,7 +625,7 @@ impl<T: AtomicElement> Array<T> {
     ///
     /// # Errors
     ///
-    /// See above.
+    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](LockError::ReadOnly).
     #[inline]
     pub fn swap(&self, index: usize, value: T) -> Result<T, ArrayError> {
         self.always(index, Operation::Swap(value))
@@ -621,7 +635,7 @@ impl<T: AtomicElement> Array<T> {
     ///
     /// # Errors
     ///
-    /// See above.
+    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](LockError::ReadOnly).
     #[inline]
     pub fn fetch_add(&self, index: usize, amount: T) -> Result<T, ArrayError> {
         self.always(index, Operation::Add(amount))
@@ -631,7 +645,7 @@ impl<T: AtomicElement> Array<T> {
     ///
     /// # Errors
     ///
-    /// See above.
+    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](LockError::ReadOnly).
     #[inline]
     pub fn fetch_min(&self, index: usize, limit: T) -> Result<T, ArrayError> {
         self.always(index, Operation::Min(limit))
@@ -641,7 +655,7 @@ impl<T: AtomicElement> Array<T> {
     ///
     /// # Errors
     ///
-    /// See above.
+    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](LockError::ReadOnly).
     #[inline]
     pub fn fetch_max(&self, index: usize, limit: T) -> Result<T, ArrayError> {
         self.always(index, Operation::Max(limit))
@@ -652,7 +666,7 @@ impl<T: AtomicElement> Array<T> {
     ///
     /// # Errors
     ///
-    /// See above.
+    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](LockError::ReadOnly).
     #[inline]
     pub fn compare_exchange(
         &self,

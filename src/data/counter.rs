@@ -152,6 +152,9 @@ impl<'a> CounterGuard<'a> {
         }
     }
 
+    /// Commits the change and releases the lock, as dropping does.
+    pub fn commit(self) {}
+
     /// Throws the change away and releases the lock.
     pub fn rollback(mut self) {
         self.draft = self.node.value.load(Ordering::Relaxed);
@@ -251,6 +254,26 @@ impl AtomicCounter {
     #[inline]
     pub fn swap(&self, value: i64) -> Result<i64, LockError> {
         Ok(self.inner.writable()?.value.swap(value, Ordering::AcqRel))
+    }
+
+    /// Makes the value at least `limit` and returns the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadOnly`](LockError::ReadOnly).
+    #[inline]
+    pub fn fetch_max(&self, limit: i64) -> Result<i64, LockError> {
+        Ok(self.inner.writable()?.value.fetch_max(limit, Ordering::AcqRel))
+    }
+
+    /// Makes the value at most `limit` and returns the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadOnly`](LockError::ReadOnly).
+    #[inline]
+    pub fn fetch_min(&self, limit: i64) -> Result<i64, LockError> {
+        Ok(self.inner.writable()?.value.fetch_min(limit, Ordering::AcqRel))
     }
 
     /// Stores `new` if the value is `current`: Ok with the value before; else Err with what it is.

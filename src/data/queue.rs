@@ -41,6 +41,7 @@
 
 use std::fmt;
 use std::hint::spin_loop;
+use std::iter::FusedIterator;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -476,7 +477,7 @@ impl<T: Shared> Queue<T> {
     ///
     /// # Errors
     ///
-    /// Those of the producers' lock.
+    /// [`ReadOnly`](LockError::ReadOnly), [`TooManyLocks`](LockError::TooManyLocks).
     ///
     /// # Crash behaviour
     ///
@@ -531,16 +532,19 @@ impl<T: Shared> Queue<T> {
         }
     }
 
-    /// Pops message after message, sleeping while the queue is empty, until it is closed.
+    /// Pops message after message, sleeping while the queue is empty, until it is closed. An error of
+    /// the lock is yielded and ends the iteration; bytes that are no message are yielded as an error
+    /// and passed over.
     #[must_use]
     pub fn iter(&self) -> Iter<'_, T> {
-        Iter(self)
+        Iter(Some(self))
     }
 
-    /// Pops message after message until the queue is empty.
+    /// Pops message after message until the queue is empty. Errors are yielded as by
+    /// [`iter`](Self::iter).
     #[must_use]
     pub fn drain(&self) -> Drain<'_, T> {
-        Drain(self)
+        Drain(Some(self))
     }
 
     /// Copies of all messages that are in the queue, the oldest first, without taking them. Other
@@ -548,7 +552,8 @@ impl<T: Shared> Queue<T> {
     ///
     /// # Errors
     ///
-    /// Those of the consumers' lock.
+    /// [`ReadOnly`](LockError::ReadOnly) (it takes the consumers' lock),
+    /// [`TooManyLocks`](LockError::TooManyLocks), [`Corrupt`](LockError::Corrupt).
     pub fn peek_all(&self) -> Result<Vec<T>, LockError> {
         let queue = self.inner.writable()?;
         if queue.head.lock.lock(Deadline::Never)? == Acquired::OwnerDied {
@@ -572,37 +577,54 @@ impl<T: Shared> Queue<T> {
 /// sleeping.
 const SPINS: u32 = 60;
 
+/// The next message or error; after the last one, and after an error that would come again, the
+/// queue is let go of.
+fn next<'a, T: Shared>(
+    queue: &mut Option<&'a Queue<T>>,
+    pop: impl FnOnce(&'a Queue<T>) -> Result<T, PopError>,
+) -> Option<Result<T, LockError>> {
+    match pop((*queue)?) {
+        Ok(message) => Some(Ok(message)),
+        Err(PopError::Lock(error)) => {
+            if !matches!(error, LockError::Corrupt { .. }) {
+                *queue = None;
+            }
+            Some(Err(error))
+        }
+        Err(_) => {
+            *queue = None;
+            None
+        }
+    }
+}
+
 /// See [`Queue::iter`].
 #[derive(Debug)]
-pub struct Iter<'a, T>(&'a Queue<T>);
+pub struct Iter<'a, T>(Option<&'a Queue<T>>);
 
 impl<T: Shared> Iterator for Iter<'_, T> {
     type Item = Result<T, LockError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.0.pop() {
-            Ok(message) => Some(Ok(message)),
-            Err(PopError::Lock(error)) => Some(Err(error)),
-            Err(_) => None,
-        }
+        next(&mut self.0, Queue::pop)
     }
 }
 
 /// See [`Queue::drain`].
 #[derive(Debug)]
-pub struct Drain<'a, T>(&'a Queue<T>);
+pub struct Drain<'a, T>(Option<&'a Queue<T>>);
 
 impl<T: Shared> Iterator for Drain<'_, T> {
     type Item = Result<T, LockError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.0.try_pop() {
-            Ok(message) => Some(Ok(message)),
-            Err(PopError::Lock(error)) => Some(Err(error)),
-            Err(_) => None,
-        }
+        next(&mut self.0, Queue::try_pop)
     }
 }
+
+impl<T: Shared> FusedIterator for Iter<'_, T> {}
+
+impl<T: Shared> FusedIterator for Drain<'_, T> {}
 
 impl<'a, T: Shared> IntoIterator for &'a Queue<T> {
     type Item = Result<T, LockError>;

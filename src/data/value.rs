@@ -99,11 +99,14 @@ pub struct ValueGuard<'a, T: Shared> {
 const OPTIMISTIC: usize = 128;
 
 impl<T: Shared> Value<T> {
-    /// The last committed value. Takes no lock, and does not wait for one who holds it.
+    /// The last committed value. Takes no lock, and does not wait for one who holds it; only if
+    /// others commit faster than the value can be read, it takes the lock for once. While this
+    /// thread holds a guard, it is still the value before.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](LockError::Corrupt) if the bytes are not a `T`.
+    /// [`Corrupt`](LockError::Corrupt) if the bytes are not a `T`, and rarely those of
+    /// [`lock`](Self::lock).
     #[inline]
     pub fn get(&self) -> Result<T, LockError> {
         for _ in 0..OPTIMISTIC {
@@ -160,17 +163,28 @@ impl<T: Shared> Value<T> {
         Ok(())
     }
 
-    /// Changes the value under the lock and returns what it has become. A panic in `change` rolls
-    /// back.
+    /// Changes the value under the lock and returns what `change` does. A panic in it rolls back.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let tickets = outlive::Segment::anonymous()?.value("tickets", 7_u32)?;
+    /// let mine = tickets.update(|next| {
+    ///     let mine = *next;
+    ///     *next += 1;
+    ///     mine
+    /// })?;
+    /// assert_eq!((mine, tickets.get()?), (7, 8));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
     /// Those of [`lock`](Self::lock); `change` was not called then.
     #[inline]
-    pub fn update(&self, change: impl FnOnce(&mut T)) -> Result<T, LockError> {
+    pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, LockError> {
         let mut guard = self.lock()?;
-        change(&mut guard);
-        Ok(*guard)
+        Ok(change(&mut guard))
     }
 
     /// Acquires the lock, sleeping until it is free, with a copy of the value to change.

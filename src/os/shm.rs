@@ -287,6 +287,12 @@ pub(crate) fn set_inherited(file: BorrowedFd<'_>, inherited: bool) -> Result<(),
     if result == -1 { Err(OsError::last("fcntl(F_SETFD)")) } else { Ok(()) }
 }
 
+/// Whether a descriptor may be written to: fcntl(2) F_GETFL.
+pub(crate) fn is_writable(file: BorrowedFd<'_>) -> Result<bool, OsError> {
+    let flags = fcntl::fcntl(file, FcntlArg::F_GETFL).map_err(failed("fcntl(F_GETFL)"))?;
+    Ok(OFlag::from_bits_retain(flags) & OFlag::O_ACCMODE == OFlag::O_RDWR)
+}
+
 /// A descriptor that this process was started with, by its number. None if it is not open.
 pub(crate) fn inherited(number: i32) -> Option<BorrowedFd<'static>> {
     // SAFETY: F_GETFD takes no pointers and fails on a number that is not open.

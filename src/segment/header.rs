@@ -125,7 +125,7 @@ impl Fields {
         }
         let corrupt = |what| SegmentError::Corrupt { segment: path().display().to_string(), what };
         if self.byte_order != layout::BYTE_ORDER {
-            return Err(corrupt("its byte-order mark is none"));
+            return Err(corrupt("it has no valid byte-order mark"));
         }
         if self.version != layout::VERSION {
             return Err(SegmentError::VersionMismatch {

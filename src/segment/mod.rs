@@ -156,8 +156,8 @@ impl Segment {
         Self::options().unlink(name)
     }
 
-    /// Removes all ephemeral segments whose users have died, and returns their names. Whoever
-    /// creates or opens one of those names does so for that one.
+    /// Removes all ephemeral segments whose users have died, and returns their names. Rarely needed:
+    /// creating or opening a segment of such a name removes the stale one first.
     ///
     /// # Errors
     ///
@@ -218,7 +218,8 @@ impl Segment {
     /// Lets the child that `command` will start have this segment, as
     /// [`Segment::inherited`]`(key)`, without a name that anyone else could open.
     ///
-    /// The descriptor reaches that child only, and the number in an environment variable.
+    /// The descriptor reaches that child only, and its number in an environment variable. A segment
+    /// that is read-only here is read-only there.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -254,7 +255,8 @@ impl Segment {
         Ok(())
     }
 
-    /// The segment that this process's parent [passed](Self::pass_to) under that key.
+    /// The segment that this process's parent [passed](Self::pass_to) under that key. May be called
+    /// more than once; children of this process do not get the segment unless it is passed on again.
     ///
     /// # Errors
     ///
@@ -269,7 +271,8 @@ impl Segment {
         let passed = shm::inherited(number).ok_or_else(missing)?;
         // This process's own children do not get it for nothing.
         shm::set_inherited(passed, false)?;
-        open::inherited(&Self::options(), passed)
+        let read_only = !shm::is_writable(passed)?;
+        open::inherited(&Self::options().read_only(read_only), passed)
     }
 
     // ---- objects
@@ -296,7 +299,8 @@ impl Segment {
     /// # Errors
     ///
     /// [`NotFound`](ObjectError::NotFound); [`TypeMismatch`](ObjectError::TypeMismatch), which names
-    /// both types.
+    /// both types; [`InvalidName`](ObjectError::InvalidName);
+    /// [`Corrupt`](ObjectError::Corrupt) if the directory or the object is damaged.
     pub fn find<K: Object>(&self, name: &str) -> Result<K, ObjectError> {
         self.directory().open(name)?.ok_or_else(|| ObjectError::NotFound { name: name.to_owned() })
     }
@@ -307,7 +311,10 @@ impl Segment {
     ///
     /// [`AlreadyExists`](ObjectError::AlreadyExists);
     /// [`SegmentFull`](ObjectError::SegmentFull) and [`NoSpace`](ObjectError::NoSpace) for want of
-    /// capacity and of memory; [`ReadOnly`](ObjectError::ReadOnly).
+    /// capacity and of memory; [`ReadOnly`](ObjectError::ReadOnly);
+    /// [`InvalidName`](ObjectError::InvalidName), [`InvalidShape`](ObjectError::InvalidShape);
+    /// [`Corrupt`](ObjectError::Corrupt); [`Directory`](ObjectError::Directory) if another process
+    /// is stopped while it changes the directory.
     pub fn create_object<K: Object>(&self, name: &str, init: K::Init) -> Result<K, ObjectError> {
         self.directory().create(name, init)
     }
@@ -348,7 +355,8 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ObjectError::NotFound), [`ReadOnly`](ObjectError::ReadOnly).
+    /// [`NotFound`](ObjectError::NotFound), [`ReadOnly`](ObjectError::ReadOnly),
+    /// [`Corrupt`](ObjectError::Corrupt), [`Directory`](ObjectError::Directory).
     pub fn remove(&self, name: &str) -> Result<(), ObjectError> {
         self.directory().remove(name)
     }
@@ -441,10 +449,7 @@ impl Segment {
 fn inheritance_variable(key: &str) -> Result<String, SegmentError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if key.is_empty() || !key.chars().all(plain) {
-        return Err(SegmentError::InvalidName {
-            name: key.to_owned(),
-            reason: "a key is made of letters, digits, '-' and '_'",
-        });
+        return Err(SegmentError::InvalidKey { key: key.to_owned() });
     }
     Ok(format!("OUTLIVE_SEGMENT_{key}"))
 }

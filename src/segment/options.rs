@@ -68,15 +68,19 @@ impl SegmentOptions {
         self
     }
 
-    /// Whether a new segment stays when its last user is gone. If not (the default), the last one
+    /// Whether a new segment stays when its last user is gone; joining one takes it as it is
+    /// ([`Segment::is_ephemeral`]). If not (the default), the last one
     /// to leave removes it, and if that one was killed, the next opener or [`Segment::gc`] does.
     pub fn persistent(mut self, persistent: bool) -> Self {
         self.lifetime = if persistent { Lifetime::Persistent } else { Lifetime::Ephemeral };
         self
     }
 
-    /// Opens without the right to write: values, counters and arrays can be read, everything else is
-    /// [`LockError::ReadOnly`](crate::LockError::ReadOnly). Only for opening.
+    /// Opens without the right to write. Values, counters and arrays can be read, and what queues and
+    /// events say of themselves; whatever takes a lock or changes something is
+    /// [`LockError::ReadOnly`](crate::LockError::ReadOnly) or
+    /// [`ObjectError::ReadOnly`](crate::ObjectError::ReadOnly). Creating with it is
+    /// [`InvalidOptions`](SegmentError::InvalidOptions).
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
         self
@@ -106,7 +110,9 @@ impl SegmentOptions {
     /// The directory for the segment's file instead of `/dev/shm`: another tmpfs, for instance one
     /// of its own with a size limit.
     pub fn directory(mut self, directory: impl AsRef<Path>) -> Self {
-        self.directory = directory.as_ref().to_owned();
+        let directory = directory.as_ref();
+        // The process may change its own before the segment's name is to be removed.
+        self.directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
         self
     }
 
@@ -147,7 +153,14 @@ impl SegmentOptions {
     /// # Errors
     ///
     /// [`NotFound`](SegmentError::NotFound) if there is none, or only one whose users have all died;
-    /// distinct variants for everything that can be wrong with the file.
+    /// [`PermissionDenied`](SegmentError::PermissionDenied);
+    /// [`NotASegment`](SegmentError::NotASegment), [`Truncated`](SegmentError::Truncated),
+    /// [`ForeignEndianness`](SegmentError::ForeignEndianness),
+    /// [`VersionMismatch`](SegmentError::VersionMismatch),
+    /// [`LayoutMismatch`](SegmentError::LayoutMismatch),
+    /// [`ForeignPidNamespace`](SegmentError::ForeignPidNamespace) and
+    /// [`Corrupt`](SegmentError::Corrupt) for what can be wrong with the file;
+    /// [`Busy`](SegmentError::Busy) if others come and go for 5 seconds without a pause.
     pub fn open(&self, name: &str) -> Result<Segment, SegmentError> {
         open::open(self, name, &self.path(name)?)
     }
@@ -169,9 +182,16 @@ impl SegmentOptions {
     ///
     /// # Errors
     ///
-    /// What the kernel says of memory.
+    /// [`InvalidOptions`](SegmentError::InvalidOptions) with [`persistent`](Self::persistent): it
+    /// cannot stay without a name. [`InvalidCapacity`](SegmentError::InvalidCapacity),
+    /// [`MemoryLock`](SegmentError::MemoryLock), and what the kernel says of memory.
     pub fn anonymous(&self) -> Result<Segment, SegmentError> {
         self.refuse_read_only()?;
+        if self.lifetime == Lifetime::Persistent {
+            return Err(SegmentError::InvalidOptions {
+                what: "an anonymous segment cannot be persistent: nobody could find it again",
+            });
+        }
         create::anonymous(self)
     }
 

@@ -28,24 +28,35 @@ use crate::shared::Shared;
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use outlive::{LockError, Segment};
+/// use outlive::Segment;
 ///
 /// let segment = Segment::anonymous()?;
 /// let totals = segment.mutex("totals", [0_u64; 2])?;
 /// let mut guard = match totals.lock() {
 ///     Ok(guard) => guard,
-///     Err(LockError::OwnerDied(mut guard)) => {
+///     Err(error) => {
+///         let mut guard = error.into_guard()?; // the holder died: anything else is returned
 ///         guard[1] = guard[0]; // whatever makes the data whole again
 ///         guard.mark_consistent();
 ///         guard
 ///     }
-///     Err(other) => return Err(other.to_string().into()),
 /// };
 /// guard[0] += 1;
 /// guard[1] += 1;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # `?` and `OwnerDied`
+///
+/// The error of [`lock`](Self::lock) holds the guard, so it cannot leave a function whose handle ends
+/// there. [`LockError::into_guard`] gives the guard or an error without one, and
+/// [`LockError::recover`] vouches for the data besides: `mutex.lock().or_else(LockError::recover)?`.
+///
+/// # Size
+///
+/// The first value goes over the stack: fine for some hundred kilobytes. For more, use an
+/// [`Array`](crate::Array).
 ///
 /// # Crash behaviour
 ///
@@ -101,7 +112,8 @@ impl<T> fmt::Debug for Mutex<T> {
 /// });
 /// ```
 ///
-/// A forgotten guard keeps the lock until its thread ends, which the next locker then sees as a death.
+/// A forgotten guard keeps the lock until its thread ends, which the next locker then sees as a death,
+/// and the segment mapped, as if its process had been killed.
 pub struct MutexGuard<'a, T: Shared> {
     node: &'a layout::Mutex,
     data: NonNull<T>,
@@ -243,7 +255,7 @@ impl<'a, T: Shared> LockError<MutexGuard<'a, T>> {
     ///
     /// Every error but `OwnerDied`, without the guard that the others do not have.
     pub fn recover(self) -> Result<MutexGuard<'a, T>, LockError> {
-        let mut guard = self.split()?;
+        let mut guard = self.into_guard()?;
         guard.mark_consistent();
         Ok(guard)
     }

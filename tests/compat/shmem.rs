@@ -30,7 +30,12 @@ fn count(segment: &Segment) {
     let sum = segment.mutex("sum", 0_u64).expect("mutex");
     *sum.lock().expect("lock") += 1;
     let total = segment.value("total", 0_u64).expect("value");
-    total.update(|n| *n += 1).expect("update");
+    total
+        .update(|n| {
+            *n += 1;
+            *n
+        })
+        .expect("update");
 }
 
 /// For each memory that it is told of, one attempt at making the segment.
@@ -106,7 +111,13 @@ fn a_killed_holder_hands_on_its_locks() {
     guard.mark_consistent();
     drop(guard);
     assert_eq!(*pair.lock().expect("lock"), [7, 7]);
-    assert_eq!(value.update(|pair| pair[0] += 1), Ok([2, 1]));
+    assert_eq!(
+        value.update(|pair| {
+            pair[0] += 1;
+            *pair
+        }),
+        Ok([2, 1])
+    );
 }
 
 /// Makes a segment in each memory that is there, one after the other.
@@ -152,7 +163,17 @@ fn what_a_killed_maker_leaves_is_completed() {
             let sum = segment.mutex("sum", 0_u64).expect("mutex");
             *sum.lock().or_else(LockError::recover).expect("lock") += 1;
             let total = segment.value("total", 0_u64).expect("value");
-            assert!((1..=2).contains(&total.update(|n| *n += 1).expect("update")), "{id}");
+            assert!(
+                (1..=2).contains(
+                    &total
+                        .update(|n| {
+                            *n += 1;
+                            *n
+                        })
+                        .expect("update")
+                ),
+                "{id}"
+            );
             // A second one finds what the first one made.
             assert!(!attach(id).is_creator());
         }

@@ -83,6 +83,10 @@ fn all_operations<T: Shared + PartialEq + Debug>(make: impl Fn(u8) -> T) {
     out_of_bounds(array.get(usize::MAX), usize::MAX, usize::MAX, 5);
     out_of_bounds(array.update(3..6, |_| ()), 3, 6, 5);
     out_of_bounds(array.update(6..6, |_| ()), 6, 6, 5);
+    #[allow(clippy::reversed_empty_ranges)] // what somebody may compute
+    out_of_bounds(array.update(4..2, |_| ()), 4, 2, 5);
+    assert_eq!(array.update(.., |all| all.len()), Ok(5));
+    assert_eq!(array.update(1..=2, |two| two.len()), Ok(2));
     array.write(5, &[]).expect("nothing, at the end");
     array.read(5, &mut []).expect("nothing, at the end");
     array.update(5..5, |none| assert!(none.is_empty())).expect("nothing, at the end");

@@ -209,7 +209,7 @@ fn read_only_handles_read() {
 fn another_kind_is_refused_by_name() {
     let (segment, ..) = objects("type");
     let text = segment.find::<AtomicCounter>("counter").unwrap_err().to_string();
-    assert!(text.contains("is a Counter,") && text.contains("AtomicCounter"), "{text}");
+    assert!(text.contains("type Counter,") && text.contains("AtomicCounter"), "{text}");
     let text = segment.find::<Value<i64>>("atomic").unwrap_err().to_string();
     assert!(text.contains("AtomicCounter") && text.contains("Value<i64>"), "{text}");
 }

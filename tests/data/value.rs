@@ -99,7 +99,10 @@ fn change(value: &Value<Words>, random: &mut Random) -> Option<u64> {
             return None;
         }
         3 => {
-            let new = value.update(|words| words.iter_mut().for_each(|word| *word += 1));
+            let new = value.update(|words| {
+                words.iter_mut().for_each(|word| *word += 1);
+                *words
+            });
             return Some(whole(new.expect("update")));
         }
         _ => value.lock().expect("lock"),
@@ -254,7 +257,8 @@ fn a_guard_commits_unless_it_is_rolled_back() {
     let mut guard = value.lock().expect("lock");
     *guard = [3; 6];
     guard.commit();
-    assert_eq!(value.update(|words| words[0] += 1), Ok([4, 3, 3, 3, 3, 3]));
+    assert_eq!(value.update(|words| std::mem::replace(&mut words[0], 4)), Ok(3));
+    assert_eq!(value.get(), Ok([4, 3, 3, 3, 3, 3]));
     assert_eq!(value.get(), Ok([4, 3, 3, 3, 3, 3]));
 }
 

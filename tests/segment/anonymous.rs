@@ -61,6 +61,30 @@ fn keys_and_missing_segments_have_clear_errors() {
     let segment = Segment::anonymous().unwrap();
     for key in ["", "a b", "ä", "a=b"] {
         let error = segment.pass_to(&mut Command::new("true"), key).unwrap_err();
-        assert!(matches!(error, SegmentError::InvalidName { .. }), "{error:?}");
+        assert!(matches!(error, SegmentError::InvalidKey { .. }), "{error:?}");
     }
+}
+
+/// `read-only-child`: can read what it was passed, and not write.
+pub(crate) fn read_only_child(_arguments: &[String]) {
+    let segment = Segment::inherited("look").unwrap();
+    assert!(segment.is_read_only());
+    let value = segment.find::<outlive::Value<u32>>("v").unwrap();
+    assert_eq!(value.get().unwrap(), 5);
+    assert_eq!(value.set(6).unwrap_err(), outlive::LockError::ReadOnly);
+    say("done");
+}
+
+#[test]
+fn what_is_read_only_here_is_read_only_there() {
+    let name = support::unique("pass-read-only");
+    let writer = Segment::create(&name).unwrap();
+    writer.value("v", 5_u32).unwrap();
+    let reader = Segment::options().read_only(true).open(&name).unwrap();
+    let mut command = support::command("read-only-child", &[]);
+    reader.pass_to(&mut command, "look").unwrap();
+    let mut peer = Peer::start("read-only-child", command);
+    peer.expect("done");
+    peer.join();
+    assert_eq!(writer.value("v", 0_u32).unwrap().get().unwrap(), 5);
 }

@@ -21,6 +21,7 @@ roles! {
     "full-tmpfs": limits::full_tmpfs,
     "other-user": permissions::other_user,
     "anonymous-child": anonymous::child,
+    "read-only-child": anonymous::read_only_child,
     "create-objects": directory::create_objects,
     "churn-objects": directory::churn_objects,
     "hold-object": directory::hold_object,

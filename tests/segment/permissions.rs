@@ -90,6 +90,7 @@ fn read_only_handles_read_and_nothing_else() {
         Segment::options().read_only(true).create(&unique("ro")),
         Segment::options().read_only(true).open_or_create(&unique("ro")),
         Segment::options().read_only(true).anonymous(),
+        Segment::options().persistent(true).anonymous(),
     ] {
         assert!(matches!(refused, Err(SegmentError::InvalidOptions { .. })));
     }

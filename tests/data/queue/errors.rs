@@ -70,3 +70,13 @@ fn errors_say_what_happened() {
     let lock: LockError = LockError::ReadOnly;
     assert_eq!(PopError::Lock(lock.clone()).to_string(), lock.to_string());
 }
+
+#[test]
+fn iterations_end_at_an_error_that_would_come_again() {
+    let (segment, name) = crate::segment("iterate");
+    segment.queue::<u64>("q", 3).expect("queue").push(1).expect("push");
+    let reader = Segment::options().read_only(true).open(&name).expect("open");
+    let queue: Queue<u64> = reader.find("q").expect("find");
+    assert_eq!(queue.iter().collect::<Vec<_>>(), [Err(LockError::ReadOnly)]);
+    assert_eq!(queue.drain().collect::<Vec<_>>(), [Err(LockError::ReadOnly)]);
+}
