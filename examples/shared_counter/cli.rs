@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) kill: bool,
 
-    /// Repeats the choices that --kill made at random
+    /// Repeats the choices that --kill made at random (not the timing)
     #[arg(long, value_name = "N", requires = "kill")]
     seed: Option<u64>,
 

@@ -74,12 +74,14 @@ fn introduce(arguments: &Arguments, name: &str, removed: &[String]) -> Result<()
             rest.len()
         ),
     }
-    crate::say!("{processes} processes share one counter; each adds 1 to it {increments} times.\n");
+    let who =
+        if *processes == 1 { "1 process has" } else { &format!("{processes} processes share") };
+    crate::say!("{who} one counter; each counts it up {increments} times.\n");
     crate::say!("Segment:    {name}");
     crate::say!("Join in:    {join}");
     if arguments.joiners > 0 {
         crate::say!(
-            "            (the counting starts when {} more have joined)",
+            "            (the counting starts when {} of those have joined)",
             arguments.joiners
         );
     } else {

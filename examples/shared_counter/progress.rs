@@ -39,7 +39,7 @@ impl Progress {
                 let now = (u128::from(done) * 4 / u128::from(all)) as u64;
                 if now > *quarters {
                     *quarters = now;
-                    eprintln!("  {:3} %: {done} of {all} additions made", done * 100 / all);
+                    eprintln!("  {:3} %: {done} of {all} additions done", done * 100 / all);
                 }
             }
             Self::Silent => {}

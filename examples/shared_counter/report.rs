@@ -45,7 +45,12 @@ impl Report {
         let Self { expected, total, lost, .. } = self;
         crate::say!();
         if self.joined > 0 {
-            crate::say!("Joined:     {} ({} of them died)", self.joined, self.joined_died);
+            let died = if self.joined_died > 0 {
+                format!(", of which {} died", self.joined_died)
+            } else {
+                String::new()
+            };
+            crate::say!("Joined:     {}{died}", self.joined);
         }
         if let Some(seed) = self.seed {
             crate::say!(
@@ -56,7 +61,7 @@ impl Report {
             crate::say!("Killed:     {} workers, by somebody else; new ones went on", self.killed);
         }
         if self.killed > 0 && self.lock == "mutex" {
-            crate::say!("Repairs:    {} (the lock came from a dead holder)", self.repairs);
+            crate::say!("Repairs:    {} times the lock came from a dead holder", self.repairs);
         }
         crate::say!("Expected:   {expected}");
         crate::say!("Final:      {total}");
