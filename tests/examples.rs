@@ -261,7 +261,7 @@ fn nobody_waits_for_a_joiner_that_was_killed() {
     joiner.hear_counting();
     joiner.signal(Signal::SIGKILL);
     assert_eq!(joiner.wait().0, None);
-    assert_eq!(demo.hear("Joined:"), "1 (1 of them died)");
+    assert_eq!(demo.hear("Joined:"), "1, of which 1 died");
     // What it had added is in the total and is expected there.
     let expected = demo.hear("Expected:");
     assert!(expected.parse::<u64>().expect("a number") >= 4000);
