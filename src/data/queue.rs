@@ -270,7 +270,21 @@ impl<T: Shared> Queue<T> {
         position.wrapping_sub(head) < self.capacity
     }
 
-    #[inline]
+    /// The case that is to be fast: room, and no other producer. False says nothing.
+    #[inline(always)] // a result in memory costs as much as the lock
+    fn push_at_once(&self, message: &T) -> bool {
+        let Ok(queue) = self.inner.writable() else { return false };
+        if !queue.tail.lock.take_at_once() {
+            return false;
+        }
+        let done = matches!(self.put(queue, message), Attempt::Done(()));
+        queue.tail.lock.unlock(Release::Clean);
+        if done {
+            queue.not_empty.event.notify(Notify::One);
+        }
+        done
+    }
+
     fn attempt_push(&self, message: &T, deadline: Deadline) -> Result<Attempt<()>, LockError> {
         let queue = self.inner.writable()?;
         if queue.tail.lock.lock(deadline)? == Acquired::OwnerDied {
@@ -289,9 +303,9 @@ impl<T: Shared> Queue<T> {
     /// # Errors
     ///
     /// [`Closed`](PushError::Closed) and [`Lock`](PushError::Lock), with the message.
-    #[inline]
+    #[inline(always)] // as `push_at_once`
     pub fn push(&self, message: T) -> Result<(), PushError<T>> {
-        self.push_until(message, Deadline::Never)
+        if self.push_at_once(&message) { Ok(()) } else { self.push_until(message, Deadline::Never) }
     }
 
     /// Appends a message if there is room. Other producers are waited for (they take nanoseconds, or
@@ -301,8 +315,13 @@ impl<T: Shared> Queue<T> {
     ///
     /// [`Full`](PushError::Full), [`Closed`](PushError::Closed) and [`Lock`](PushError::Lock), with
     /// the message.
-    #[inline]
+    #[inline(always)] // as `push_at_once`
     pub fn try_push(&self, message: T) -> Result<(), PushError<T>> {
+        if self.push_at_once(&message) { Ok(()) } else { self.try_push_slowly(message) }
+    }
+
+    #[cold]
+    fn try_push_slowly(&self, message: T) -> Result<(), PushError<T>> {
         match self.attempt_push(&message, Deadline::Never) {
             Ok(Attempt::Done(())) => Ok(()),
             Ok(Attempt::Unready) => Err(PushError::Full(message)),
@@ -321,7 +340,7 @@ impl<T: Shared> Queue<T> {
         self.push_until(message, Deadline::after(timeout))
     }
 
-    #[inline]
+    #[cold]
     fn push_until(&self, message: T, deadline: Deadline) -> Result<(), PushError<T>> {
         let attempt = || self.attempt_push(&message, deadline);
         match self.settle(attempt, |queue| &queue.not_full, || self.has_room(), deadline) {
@@ -353,26 +372,56 @@ impl<T: Shared> Queue<T> {
     }
 
     /// With the head's lock held.
-    #[inline]
     fn take(&self, queue: &layout::Queue) -> Result<Attempt<T>, LockError> {
-        // Before the cell: what was pushed before the close is there then.
+        // Before the message: what was pushed before the close is there then.
         // Acquire: pairs with the Release in `close`.
         let closed = queue.closed.load(Ordering::Acquire) != 0;
+        match self.take_message(queue) {
+            Some(Some(message)) => Ok(Attempt::Done(message)),
+            Some(None) => {
+                // Taken as well, or it would block the queue for ever.
+                queue.head.advance(queue.head.position.load(Ordering::Relaxed));
+                Err(LockError::Corrupt { what: "a message" })
+            }
+            None if closed => Ok(Attempt::Closed),
+            None => Ok(Attempt::Unready),
+        }
+    }
+
+    /// The case that is to be fast: a message, and no other consumer. None says nothing.
+    #[inline(always)] // a result in memory costs as much as the lock
+    fn pop_at_once(&self) -> Option<T> {
+        let queue = self.inner.writable().ok()?;
+        if !queue.head.lock.take_at_once() {
+            return None;
+        }
+        let message = self.take_message(queue).flatten();
+        queue.head.lock.unlock(Release::Clean);
+        if message.is_some() {
+            queue.not_full.event.notify(Notify::One);
+        }
+        message
+    }
+
+    /// With the head's lock held: takes the next message, if there is one. Some(None), and it is not
+    /// taken, if its bytes are none.
+    #[inline]
+    fn take_message(&self, queue: &layout::Queue) -> Option<Option<T>> {
         let position = queue.head.position.load(Ordering::Relaxed);
-        let Some((stamp, slot)) = self.cell(position) else { return Ok(Attempt::Unready) };
+        let (stamp, slot) = self.cell(position)?;
         // Acquire: pairs with the Release in `put`.
         if stamp.load(Ordering::Acquire) != filled(position) {
-            return Ok(if closed { Attempt::Closed } else { Attempt::Unready });
+            return None;
         }
         queue.head.begin(position);
         let message = slot.read().check();
-        // This takes the message.
-        queue.head.advance(position);
-        // Bytes that are no message are taken as well, or they would block the queue for ever.
-        message.map(Attempt::Done).ok_or(LockError::Corrupt { what: "a message" })
+        if message.is_some() {
+            // This takes the message.
+            queue.head.advance(position);
+        }
+        Some(message)
     }
 
-    #[inline]
     fn attempt_pop(&self, deadline: Deadline) -> Result<Attempt<T>, LockError> {
         let queue = self.inner.writable()?;
         // A look without the lock keeps idle consumers out of one another's way.
@@ -402,9 +451,12 @@ impl<T: Shared> Queue<T> {
     /// # Errors
     ///
     /// [`Closed`](PopError::Closed) once the queue is closed and empty; [`Lock`](PopError::Lock).
-    #[inline]
+    #[inline(always)] // as `pop_at_once`
     pub fn pop(&self) -> Result<T, PopError> {
-        self.pop_until(Deadline::Never)
+        match self.pop_at_once() {
+            Some(message) => Ok(message),
+            None => self.pop_until(Deadline::Never),
+        }
     }
 
     /// Takes the oldest message if there is one. Other consumers are waited for (they take
@@ -413,8 +465,19 @@ impl<T: Shared> Queue<T> {
     /// # Errors
     ///
     /// [`Empty`](PopError::Empty), [`Closed`](PopError::Closed), [`Lock`](PopError::Lock).
-    #[inline]
+    #[inline(always)] // as `pop_at_once`
     pub fn try_pop(&self) -> Result<T, PopError> {
+        if !self.has_message() && self.inner.is_writable() {
+            return Err(PopError::Empty);
+        }
+        match self.pop_at_once() {
+            Some(message) => Ok(message),
+            None => self.try_pop_slowly(),
+        }
+    }
+
+    #[cold]
+    fn try_pop_slowly(&self) -> Result<T, PopError> {
         match self.attempt_pop(Deadline::Never)? {
             Attempt::Done(message) => Ok(message),
             Attempt::Unready => Err(PopError::Empty),
@@ -432,7 +495,7 @@ impl<T: Shared> Queue<T> {
         self.pop_until(Deadline::after(timeout))
     }
 
-    #[inline]
+    #[cold]
     fn pop_until(&self, deadline: Deadline) -> Result<T, PopError> {
         let attempt = || self.attempt_pop(deadline);
         match self.settle(attempt, |queue| &queue.not_empty, || self.has_message(), deadline) {
