@@ -39,9 +39,10 @@
 //! A death between publishing and waking the other side delays that side by at most 100 ms, if
 //! nobody pushes or pops in the meantime.
 
+mod iter;
+
 use std::fmt;
 use std::hint::spin_loop;
-use std::iter::FusedIterator;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ use crate::raw::lock::{Acquired, Release};
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located, Series};
 use crate::shared::Shared;
+
+pub use iter::{Drain, Iter};
 
 /// A bounded first-in, first-out queue between any number of producers and consumers. Opened by
 /// name: [`Segment::queue`](crate::Segment::queue).
@@ -600,14 +603,14 @@ impl<T: Shared> Queue<T> {
     /// and passed over.
     #[must_use]
     pub fn iter(&self) -> Iter<'_, T> {
-        Iter(Some(self))
+        Iter::new(self)
     }
 
     /// Pops message after message until the queue is empty. Errors are yielded as by
     /// [`iter`](Self::iter).
     #[must_use]
     pub fn drain(&self) -> Drain<'_, T> {
-        Drain(Some(self))
+        Drain::new(self)
     }
 
     /// Copies of all messages that are in the queue, the oldest first, without taking them. Other
@@ -639,64 +642,6 @@ impl<T: Shared> Queue<T> {
 /// Spins before a sleep: long enough for a peer that is about to answer, short against the cost of
 /// sleeping.
 const SPINS: u32 = 60;
-
-/// The next message or error; after the last one, and after an error that would come again, the
-/// queue is let go of.
-fn next<'a, T: Shared>(
-    queue: &mut Option<&'a Queue<T>>,
-    pop: impl FnOnce(&'a Queue<T>) -> Result<T, PopError>,
-) -> Option<Result<T, LockError>> {
-    match pop((*queue)?) {
-        Ok(message) => Some(Ok(message)),
-        Err(PopError::Lock(error)) => {
-            if !matches!(error, LockError::Corrupt { .. }) {
-                *queue = None;
-            }
-            Some(Err(error))
-        }
-        Err(_) => {
-            *queue = None;
-            None
-        }
-    }
-}
-
-/// See [`Queue::iter`].
-#[derive(Debug)]
-pub struct Iter<'a, T>(Option<&'a Queue<T>>);
-
-impl<T: Shared> Iterator for Iter<'_, T> {
-    type Item = Result<T, LockError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        next(&mut self.0, Queue::pop)
-    }
-}
-
-/// See [`Queue::drain`].
-#[derive(Debug)]
-pub struct Drain<'a, T>(Option<&'a Queue<T>>);
-
-impl<T: Shared> Iterator for Drain<'_, T> {
-    type Item = Result<T, LockError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        next(&mut self.0, Queue::try_pop)
-    }
-}
-
-impl<T: Shared> FusedIterator for Iter<'_, T> {}
-
-impl<T: Shared> FusedIterator for Drain<'_, T> {}
-
-impl<'a, T: Shared> IntoIterator for &'a Queue<T> {
-    type Item = Result<T, LockError>;
-    type IntoIter = Iter<'a, T>;
-
-    fn into_iter(self) -> Iter<'a, T> {
-        self.iter()
-    }
-}
 
 /// A cache line.
 const LINE: usize = 64;
