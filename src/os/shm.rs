@@ -37,7 +37,8 @@ impl From<stat::FileStat> for Status {
             inode: (stat.st_dev, stat.st_ino),
             length: stat.st_size.try_into().unwrap_or(0),
             committed: u64::try_from(stat.st_blocks).unwrap_or(0) * 512,
-            links: stat.st_nlink,
+            #[allow(clippy::unnecessary_cast)] // narrower on other architectures
+            links: stat.st_nlink as u64,
             irregular: match stat.st_mode & libc::S_IFMT {
                 libc::S_IFREG => None,
                 libc::S_IFDIR => Some("a directory"),
