@@ -82,7 +82,7 @@ atomic_elements! {
 /// meanwhile commits over them, and so does the completion of a bulk write whose writer died. Reads acquire, writes release, the others do both.
 ///
 /// All of them return [`OutOfBounds`](ArrayError::OutOfBounds) for an index that is not one, and
-/// those that write [`ReadOnly`](LockError::ReadOnly) as [`ArrayError::Lock`].
+/// those that write [`ReadOnly`](crate::LockError::ReadOnly) as [`ArrayError::Lock`].
 impl<T: AtomicElement> Array<T> {
     #[inline]
     fn rmw(&self, index: usize, operation: Operation<T>) -> Result<Result<T, T>, ArrayError> {
@@ -118,7 +118,7 @@ impl<T: AtomicElement> Array<T> {
     ///
     /// # Errors
     ///
-    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](LockError::ReadOnly).
+    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](crate::LockError::ReadOnly).
     #[inline]
     pub fn store(&self, index: usize, value: T) -> Result<(), ArrayError> {
         self.always(index, Operation::Store(value)).map(drop)
@@ -128,7 +128,7 @@ impl<T: AtomicElement> Array<T> {
     ///
     /// # Errors
     ///
-    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](LockError::ReadOnly).
+    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](crate::LockError::ReadOnly).
     #[inline]
     pub fn swap(&self, index: usize, value: T) -> Result<T, ArrayError> {
         self.always(index, Operation::Swap(value))
@@ -138,7 +138,7 @@ impl<T: AtomicElement> Array<T> {
     ///
     /// # Errors
     ///
-    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](LockError::ReadOnly).
+    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](crate::LockError::ReadOnly).
     #[inline]
     pub fn fetch_add(&self, index: usize, amount: T) -> Result<T, ArrayError> {
         self.always(index, Operation::Add(amount))
@@ -148,7 +148,7 @@ impl<T: AtomicElement> Array<T> {
     ///
     /// # Errors
     ///
-    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](LockError::ReadOnly).
+    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](crate::LockError::ReadOnly).
     #[inline]
     pub fn fetch_min(&self, index: usize, limit: T) -> Result<T, ArrayError> {
         self.always(index, Operation::Min(limit))
@@ -158,7 +158,7 @@ impl<T: AtomicElement> Array<T> {
     ///
     /// # Errors
     ///
-    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](LockError::ReadOnly).
+    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](crate::LockError::ReadOnly).
     #[inline]
     pub fn fetch_max(&self, index: usize, limit: T) -> Result<T, ArrayError> {
         self.always(index, Operation::Max(limit))
@@ -169,7 +169,7 @@ impl<T: AtomicElement> Array<T> {
     ///
     /// # Errors
     ///
-    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](LockError::ReadOnly).
+    /// [`OutOfBounds`](ArrayError::OutOfBounds); [`ReadOnly`](crate::LockError::ReadOnly).
     #[inline]
     pub fn compare_exchange(
         &self,

@@ -67,8 +67,8 @@ pub use atomic::AtomicElement;
 ///
 /// An element is never torn. [`set`](Self::set), [`write`](Self::write) and the commit of a
 /// [`lock`](Self::lock) guard take effect as a whole or not at all: what a killed process had
-/// committed is completed by the next one, what it had not is as if it never was. A panic rolls a
-/// guard back. There is no error to handle. (The room for this makes an array take twice the memory
+/// committed is completed by the next one that takes the lock (until then readers may see the
+/// elements as they were), what it had not is as if it never was. A panic rolls a guard back. There is no error to handle. (The room for this makes an array take twice the memory
 /// of its elements.)
 ///
 /// # Memory ordering

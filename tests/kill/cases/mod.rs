@@ -1,0 +1,30 @@
+//! The cases: every operation of every primitive.
+
+mod data;
+mod event;
+mod mutex;
+mod object;
+mod process;
+mod queue;
+mod segment;
+
+use crate::case::Case;
+
+/// All of them.
+pub(crate) fn all() -> Vec<Case> {
+    [
+        segment::cases(),
+        object::cases(),
+        mutex::cases(),
+        data::cases(),
+        queue::cases(),
+        event::cases(),
+        process::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// How long an operation of a contract may take.
+const DEADLINE: std::time::Duration = std::time::Duration::from_secs(3);

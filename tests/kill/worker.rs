@@ -1,0 +1,118 @@
+//! One case in one situation: a death at each selected instruction.
+
+use std::time::{Duration, Instant};
+
+use crate::args::Args;
+use crate::case::{Broken, Case};
+use crate::path::Path;
+use crate::report::{Failure, News, Report};
+use crate::round::{self, Outcome, Place, Situation};
+use crate::source;
+use crate::tracee::start_ticking;
+
+/// How many instructions of an operation the quick selection takes: of one that is cheap to step
+/// through, and of others.
+const QUICK: (usize, usize) = (12, 6);
+/// What is cheap.
+const SHORT: usize = 500;
+/// How often news are told.
+const NEWS: Duration = Duration::from_millis(200);
+/// After that many failures the rest would tell nothing new.
+const ENOUGH: usize = 20;
+
+fn tell(news: &News) {
+    println!("{}", serde_json::to_string(news).expect("JSON"));
+}
+
+/// A spread, always the same: the golden ratio's multiples.
+fn spread(n: usize, limit: usize) -> usize {
+    (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16) % limit.max(1)
+}
+
+fn selection(args: &Args, path: &Path) -> Vec<usize> {
+    // As many places as instructions, and the one after the last.
+    let places = path.len() + 1;
+    let stride = match (args.at, args.full, args.stride) {
+        (Some(at), ..) => return vec![at],
+        (_, _, Some(stride)) => stride,
+        (_, true, None) => 1,
+        (_, false, None) if places < SHORT => places.div_ceil(QUICK.0),
+        // It is the release build that is proven; what is not optimised takes many times as long.
+        (_, false, None) if cfg!(debug_assertions) && places > 10 * SHORT => places,
+        (_, false, None) => places.div_ceil(QUICK.1),
+    };
+    let mut chosen: Vec<usize> = (0..places).step_by(stride).collect();
+    if chosen.last() != Some(&path.len()) {
+        chosen.push(path.len());
+    }
+    chosen
+}
+
+pub(crate) fn work(case: &Case, situation: Situation, args: &Args) {
+    start_ticking();
+    // Children inherit its keys, so that what they hash is the same each time.
+    drop(std::collections::HashSet::from([1]));
+    let name = round::segment_name(std::process::id());
+    let mut report = Report {
+        case: case.name.to_owned(),
+        situation: situation.name().to_owned(),
+        ..Report::default()
+    };
+    match round::record(case, situation, &name) {
+        Ok(path) => {
+            report.instructions = path.len();
+            run_all(case, situation, args, &name, &path, &mut report);
+        }
+        Err(broken) => count(&mut report, &broken, Place { n: 0, then: 0 }, String::new()),
+    }
+    tell(&News::Done(report));
+}
+
+fn run_all(
+    case: &Case,
+    situation: Situation,
+    args: &Args,
+    name: &str,
+    path: &Path,
+    report: &mut Report,
+) {
+    let chosen = selection(args, path);
+    let mut repair = None;
+    if situation == Situation::SecondDeath {
+        let place = Place { n: path.len() / 2, then: 0 };
+        repair = round::run(case, situation, name, (path, None), place).repair;
+    }
+    // How far the second one comes: the peer through the operation, the repairer through its own.
+    let reach = repair.as_ref().unwrap_or(path).len();
+    let mut told = Instant::now();
+    for (done, n) in chosen.iter().copied().enumerate() {
+        let then = args.then.unwrap_or_else(|| spread(n + 1, reach + 1));
+        let place = Place { n, then };
+        let Outcome { verdict, killed, .. } =
+            round::run(case, situation, name, (path, repair.as_ref()), place);
+        report.kills += usize::from(killed);
+        match verdict {
+            Ok(recovery) => {
+                report.recovered += usize::from(killed);
+                report.slowest_us = report.slowest_us.max(recovery.as_micros() as u64);
+            }
+            Err(broken) => {
+                let address = path.address(n);
+                count(report, &broken, place, address.map_or("the end".to_owned(), source::line));
+                if report.failures.len() >= ENOUGH {
+                    break;
+                }
+            }
+        }
+        if told.elapsed() > NEWS {
+            tell(&News::Progress(done as u64 + 1, chosen.len() as u64));
+            told = Instant::now();
+        }
+    }
+}
+
+fn count(report: &mut Report, broken: &Broken, at: Place, place: String) {
+    report.count(broken.kind);
+    let what = broken.what.clone();
+    report.failures.push(Failure { at: at.n, then: at.then, place, what });
+}
