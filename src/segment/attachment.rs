@@ -14,7 +14,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use crate::error::{OsError, SegmentError};
@@ -167,10 +167,13 @@ impl Drop for Attachment {
             home: self.home.take(),
             ephemeral: self.ephemeral,
         };
-        if remains.are_needed() {
-            graveyard().push(remains);
-        } else {
+        if !remains.are_needed() {
             remains.bury();
+        } else if let Some(mut graveyard) = lock_soon(&GRAVEYARD) {
+            graveyard.push(remains);
+        } else {
+            // Mapped for as long as the process lives, rather than unmapped under a lock.
+            std::mem::forget(remains);
         }
     }
 }
@@ -190,8 +193,18 @@ struct Remains {
 
 static GRAVEYARD: Mutex<Vec<Remains>> = Mutex::new(Vec::new());
 
-fn graveyard() -> std::sync::MutexGuard<'static, Vec<Remains>> {
-    GRAVEYARD.lock().unwrap_or_else(PoisonError::into_inner)
+/// The lock of a list below, which is held for moments. None if it does not come: a fork copied it
+/// while another thread held it, and in the child nobody will release it.
+fn lock_soon<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    const ATTEMPTS: usize = 1000;
+    for _ in 0..ATTEMPTS {
+        match mutex.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+        }
+    }
+    None
 }
 
 /// Looks whether what had to stay can go by now.
@@ -249,7 +262,7 @@ static LATER: Mutex<Vec<(PathBuf, (u64, u64))>> = Mutex::new(Vec::new());
 fn leave_for_later(path: PathBuf, inode: (u64, u64)) {
     static AT_EXIT: std::sync::Once = std::sync::Once::new();
     AT_EXIT.call_once(|| hooks::at_exit(at_exit));
-    if let Ok(mut later) = LATER.lock() {
+    if let Some(mut later) = lock_soon(&LATER) {
         later.push((path, inode));
     }
 }

@@ -254,7 +254,7 @@ impl<T: Shared> Queue<T> {
         let Some((stamp, slot)) = self.cell(position) else { return Attempt::Unready };
         queue.tail.begin(position);
         slot.write(message);
-        // Release: pairs with the Acquire in `take`. This store publishes the message.
+        // Release: pairs with the Acquire in `take_message`. This store publishes the message.
         stamp.store(filled(position), Ordering::Release);
         queue.tail.advance(position);
         Attempt::Done(())
