@@ -7,7 +7,8 @@
 //! which word when.
 
 use core::mem::{align_of, offset_of, size_of};
-use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
+
+use crate::seam::atomic::{AtomicI64, AtomicU32, AtomicU64};
 
 /// A structure that is valid for every content of its bytes, and has no bytes but its fields.
 ///

@@ -65,8 +65,11 @@ pub mod compat;
 mod data;
 mod error;
 mod layout;
+#[cfg(loom)]
+mod model;
 mod os;
 mod raw;
+mod seam;
 mod segment;
 mod shared;
 mod sync;

@@ -12,8 +12,8 @@ use raw_sync::Timeout;
 use raw_sync::events::{EventImpl, EventInit, EventState};
 
 use crate::layout;
-use crate::os::membarrier;
 use crate::raw::deadline::Deadline;
+use crate::seam::membarrier;
 use crate::sync::Reset;
 
 /// `raw_sync`'s `Result` is private to it; this is the same type.

@@ -16,7 +16,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ use crate::layout;
 use crate::raw::bytes::{self, Slot};
 use crate::raw::deadline::Deadline;
 use crate::raw::lock::{Acquired, Release};
+use crate::seam::atomic::fence;
+use crate::seam::looks;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located};
 use crate::shared::Shared;
@@ -109,7 +111,7 @@ impl<T: Shared> Value<T> {
     /// [`lock`](Self::lock).
     #[inline]
     pub fn get(&self) -> Result<T, LockError> {
-        for _ in 0..OPTIMISTIC {
+        for _ in 0..looks(OPTIMISTIC) {
             if let Some(bits) = self.read_committed() {
                 return bits.check().ok_or(INVALID);
             }

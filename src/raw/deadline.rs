@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::os::futex::RECHECK;
+use crate::seam::futex::RECHECK;
 
 /// A point in time, or none.
 #[derive(Debug, Clone, Copy)]

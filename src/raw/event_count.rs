@@ -23,7 +23,7 @@ use core::sync::atomic::Ordering;
 
 use super::deadline::Deadline;
 use crate::layout::EventCount;
-use crate::os::{futex, membarrier};
+use crate::seam::{futex, membarrier};
 
 /// How many sleepers a notification is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -49,10 +49,8 @@ use core::sync::atomic::Ordering;
 use super::deadline::Deadline;
 use crate::error::LockError;
 use crate::layout::RobustNode;
-use crate::os::futex;
-use crate::os::membarrier;
-use crate::os::process;
-use crate::os::robust_list::{self, MAX_HELD, Thread};
+use crate::seam::robust_list::{self, MAX_HELD, Thread};
+use crate::seam::{futex, looks, membarrier, process};
 
 const TID: u32 = 0x3fff_ffff;
 const OWNER_DIED: u32 = 0x4000_0000;
@@ -232,7 +230,7 @@ impl RobustNode {
     /// holder, who with the line to itself goes through hundreds of short critical sections in the
     /// time that handing it over once takes.
     fn spin(&self, thread: &Thread) -> Result<Option<Acquired>, LockError> {
-        for round in SPIN_ROUNDS {
+        for round in SPIN_ROUNDS.take(looks(usize::MAX)) {
             if let Some(acquired) = self.take_if_free(thread)? {
                 return Ok(Some(acquired));
             }
@@ -321,8 +319,11 @@ impl RobustNode {
             (Release::Clean, true) => (CLOSED, futex::ALL),
         };
         let waited_for = self.has_waiters();
-        // Cleared while the lock is held, or a sleeper's flag could be lost: see above.
-        self.waiters.store(0, Ordering::Relaxed);
+        if waited_for {
+            // Cleared while the lock is held, or a sleeper's flag could be lost: see above. And only
+            // if it was seen: one that is set between the look and here may have no other wake.
+            self.waiters.store(0, Ordering::Relaxed);
+        }
         // Release: pairs with the Acquire in `take`, and keeps the flag's store before this one.
         self.word.store(word, Ordering::Release);
         membarrier::light();

@@ -20,8 +20,8 @@ use std::time::Duration;
 use crate::error::{OsError, SegmentError};
 use crate::os::hooks;
 use crate::os::mapping::Mapping;
-use crate::os::robust_list;
 use crate::os::shm::{self, Hold};
+use crate::seam::robust_list;
 use crate::segment::backing::Backing;
 use crate::segment::registry::{self, Membership};
 

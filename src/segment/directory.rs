@@ -32,8 +32,12 @@
 //! with the process (`os::shm::pin`). To open an object is to find it, pin it, and look again; a
 //! REMOVED entry becomes FREE when nobody pins it.
 
+#[cfg(all(test, loom))]
+#[path = "../model/directory.rs"]
+mod model;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::error::{ObjectError, OsError};
@@ -43,6 +47,7 @@ use crate::layout::{
 use crate::os::shm;
 use crate::raw::deadline::Deadline;
 use crate::raw::lock::Release;
+use crate::seam::atomic::{AtomicU64, fence};
 use crate::segment::attachment::{Anchor, Attachment};
 use crate::segment::extents::{self, Used};
 use crate::segment::object::{self, Mechanics, ObjectInfo, ObjectKind};
@@ -88,12 +93,19 @@ fn unpack(words: &[u64], length: usize) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// How much of a text is looked at: under the model, one word stands for all.
+const WORDS: usize = if cfg!(loom) { 1 } else { usize::MAX };
+
 fn load<const N: usize>(words: &[AtomicU64; N]) -> [u64; N] {
-    std::array::from_fn(|i| words.get(i).map_or(0, |word| word.load(Ordering::Relaxed)))
+    let mut values = [0; N];
+    for (value, word) in values.iter_mut().zip(words).take(WORDS) {
+        *value = word.load(Ordering::Relaxed);
+    }
+    values
 }
 
 fn store<const N: usize>(words: &[AtomicU64; N], values: &[u64; N]) {
-    for (word, value) in words.iter().zip(values) {
+    for (word, value) in words.iter().zip(values).take(WORDS) {
         word.store(*value, Ordering::Relaxed);
     }
 }

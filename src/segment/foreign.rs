@@ -9,7 +9,7 @@
 
 use std::mem::offset_of;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::error::SegmentError;
@@ -17,6 +17,7 @@ use crate::layout::{FIRST_PAGE, FirstPage, Header, RobustNode};
 use crate::os::{mapping, shm};
 use crate::raw::deadline::Deadline;
 use crate::raw::lock::Release;
+use crate::seam::atomic::AtomicU64;
 use crate::segment::attachment::{Attachment, Role};
 use crate::segment::backing::Backing;
 use crate::segment::header::{Fields, Lifetime, MINIMUM};

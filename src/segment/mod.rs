@@ -191,6 +191,14 @@ impl Segment {
         }
     }
 
+    /// Where objects are in memory, for the model checker.
+    #[cfg(all(test, loom))]
+    pub(crate) fn object_range(&self) -> std::ops::Range<usize> {
+        let base = self.attachment.base().addr().get();
+        let committed = usize::try_from(self.committed().expect("fstat")).expect("a length");
+        base + crate::layout::FIRST_PAGE as usize..base + committed
+    }
+
     /// How many bytes of this process's mapping are backed by huge pages.
     #[must_use]
     pub fn huge_page_bytes(&self) -> u64 {

@@ -12,14 +12,15 @@
 //! for by the sleepers, who look every 100 ms; a waiter killed while it sleeps leaves nothing.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::error::LockError;
 use crate::layout;
-use crate::os::membarrier;
 use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
+use crate::seam::atomic::AtomicU32;
+use crate::seam::membarrier;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located};
 use crate::shared::Shared;

@@ -29,7 +29,7 @@ mod atomic;
 
 use std::fmt;
 use std::ops::{Bound, Deref, DerefMut, Range, RangeBounds};
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ use crate::layout;
 use crate::raw::bytes;
 use crate::raw::deadline::Deadline;
 use crate::raw::lock::{Acquired, Release};
+use crate::seam::atomic::fence;
+use crate::seam::looks;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Elements, Extent, Located};
 use crate::shared::Shared;
@@ -187,7 +189,7 @@ impl<T: Shared> Array<T> {
 
     /// Reads while nothing changes.
     fn consistently<R>(&self, read: impl Fn() -> Result<R, LockError>) -> Result<R, LockError> {
-        for _ in 0..OPTIMISTIC {
+        for _ in 0..looks(OPTIMISTIC) {
             if let Some(result) = self.read_between_changes(&read) {
                 return result;
             }

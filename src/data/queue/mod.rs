@@ -43,7 +43,7 @@ mod iter;
 
 use std::fmt;
 use std::hint::spin_loop;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::error::{LockError, PopError, PushError};
@@ -52,6 +52,8 @@ use crate::raw::bytes::{self, Slot};
 use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
 use crate::raw::lock::{Acquired, Release};
+use crate::seam::atomic::AtomicU64;
+use crate::seam::looks;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located, Series};
 use crate::shared::Shared;
@@ -527,7 +529,7 @@ impl<T: Shared> Queue<T> {
         if let Some(outcome) = ready() {
             return outcome.map(Some);
         }
-        for _ in 0..SPINS {
+        for _ in 0..looks(SPINS) {
             spin_loop();
             if worthwhile()
                 && let Some(outcome) = ready()
@@ -641,7 +643,7 @@ impl<T: Shared> Queue<T> {
 
 /// Spins before a sleep: long enough for a peer that is about to answer, short against the cost of
 /// sleeping.
-const SPINS: u32 = 60;
+const SPINS: usize = 60;
 
 /// A cache line.
 const LINE: usize = 64;

@@ -1,0 +1,204 @@
+//! Atomics of the real size and place, whose value under the model is kept by loom.
+//!
+//! Loom wants every atomic to be made before the threads that use it. [`freeze`] makes them: one for
+//! each word that the set-up touched, and whole words for what it did not.
+//!
+//! Loom keeps the order of stores to one word as a partial one, which it does not close transitively
+//! when several threads store without synchronising: it yields executions that no machine and no
+//! memory model has. So the stores to a word are in the order in which they are made. What that
+//! leaves out is a store that is made later and counts earlier (2+2W in the literature), on which
+//! nothing here depends: all orders in which they can be made are explored.
+#![allow(unsafe_code)] // reads the words that the set-up left
+
+use core::cell::{Cell, RefCell};
+use core::fmt::Debug;
+use core::ops::Range;
+use core::sync::atomic::Ordering;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use loom::sync::atomic as checked;
+
+use super::process;
+
+pub(crate) use fence_at_a_step as fence;
+
+std::thread_local! {
+    // All threads of an execution run on one thread of the machine.
+    static MODELLED: Cell<bool> = const { Cell::new(false) };
+    /// Makes the loom atomic of each address that was used.
+    static WORDS: RefCell<BTreeMap<usize, Make>> = const { RefCell::new(BTreeMap::new()) };
+    static CHECKED: RefCell<BTreeMap<usize, Rc<dyn Any>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+type Make = fn(usize) -> Rc<dyn Any>;
+
+/// How an access is to be made.
+enum Access<A> {
+    /// To the word itself: nothing is modelled yet.
+    Plain,
+    /// Not at all: the process is dead, and only its stack is being unwound.
+    Dead,
+    Checked(Rc<A>),
+}
+
+fn access<A: 'static>(address: usize, make: Make) -> Access<A> {
+    if std::thread::panicking() {
+        return Access::Dead;
+    }
+    if !MODELLED.get() {
+        WORDS.with_borrow_mut(|words| words.insert(address, make));
+        return Access::Plain;
+    }
+    process::step();
+    let known = CHECKED.with_borrow(|checked| checked.get(&address).cloned());
+    let word = known.unwrap_or_else(|| panic!("{address:#x} was not there when the model began"));
+    Access::Checked(word.downcast().unwrap_or_else(|_| panic!("{address:#x} has another size")))
+}
+
+/// A new execution: nothing is modelled until [`freeze`].
+pub(crate) fn reset() {
+    MODELLED.set(false);
+    WORDS.take();
+    CHECKED.take();
+}
+
+/// From here on all accesses are loom's, and only those to `range` are made. Words in it that were
+/// not used before count as words of eight bytes.
+pub(crate) fn freeze(range: Range<usize>) {
+    WORDS.with_borrow_mut(|words| {
+        words.retain(|address, _| range.contains(address));
+        for address in range.step_by(8) {
+            if words.range(address..address + 8).next().is_none() {
+                words.insert(address, AtomicU64::make);
+            }
+        }
+        let checked = words.iter().map(|(&address, make)| (address, make(address)));
+        CHECKED.set(checked.collect());
+    });
+    MODELLED.set(true);
+}
+
+/// The last word within a range that was used so far.
+pub(crate) fn last_used(range: Range<usize>) -> usize {
+    WORDS.with_borrow(|words| words.range(range).next_back().map_or(0, |(last, _)| *last))
+}
+
+pub(crate) fn fence_at_a_step(ordering: Ordering) {
+    if MODELLED.get() && !std::thread::panicking() {
+        process::step();
+        checked::fence(ordering);
+    }
+}
+
+/// With `MODEL_TRACE` set, what the execution that fails did.
+fn told<A, V: Debug, R: Debug>(word: &A, operation: &str, value: V, result: R) -> R {
+    if std::env::var_os("MODEL_TRACE").is_some() {
+        let address = core::ptr::from_ref(word) as usize & 0xfff;
+        eprintln!("{} {operation} {address:#05x} {value:x?} -> {result:x?}", process::number());
+    }
+    result
+}
+
+macro_rules! atomics {
+    ($($name:ident: $integer:ty,)*) => { $(
+        /// See the module.
+        #[repr(transparent)]
+        #[derive(Debug)]
+        pub(crate) struct $name(core::sync::atomic::$name);
+
+        #[allow(dead_code)] // the interface of the real one
+        impl $name {
+            fn make(address: usize) -> Rc<dyn Any> {
+                // SAFETY: only addresses within memory that the set-up keeps mapped are made.
+                let plain = unsafe { &*(address as *const core::sync::atomic::$name) };
+                Rc::new(checked::$name::new(plain.load(Ordering::Relaxed)))
+            }
+
+            fn access(&self) -> Access<checked::$name> {
+                access(core::ptr::from_ref(self) as usize, Self::make)
+            }
+
+            pub(crate) fn load(&self, ordering: Ordering) -> $integer {
+                match self.access() {
+                    Access::Plain => self.0.load(ordering),
+                    Access::Dead => 0,
+                    Access::Checked(word) => told(self, "load", (), word.load(ordering)),
+                }
+            }
+
+            pub(crate) fn store(&self, value: $integer, ordering: Ordering) {
+                match self.access() {
+                    Access::Plain => self.0.store(value, ordering),
+                    Access::Dead => {}
+                    Access::Checked(word) => {
+                        // Sees the newest store, so that the next one is newer than all.
+                        word.fetch_add(0, Ordering::Relaxed);
+                        loom::stop_exploring();
+                        word.store(value, ordering);
+                        loom::explore();
+                        told(self, "store", value, ());
+                    }
+                }
+            }
+
+            pub(crate) fn swap(&self, value: $integer, ordering: Ordering) -> $integer {
+                match self.access() {
+                    Access::Plain => self.0.swap(value, ordering),
+                    Access::Dead => 0,
+                    Access::Checked(word) => told(self, "swap", value, word.swap(value, ordering)),
+                }
+            }
+
+            pub(crate) fn fetch_add(&self, value: $integer, ordering: Ordering) -> $integer {
+                match self.access() {
+                    Access::Plain => self.0.fetch_add(value, ordering),
+                    Access::Dead => 0,
+                    Access::Checked(word) => told(self, "fetch_add", value, word.fetch_add(value, ordering)),
+                }
+            }
+
+            pub(crate) fn fetch_max(&self, value: $integer, ordering: Ordering) -> $integer {
+                match self.access() {
+                    Access::Plain => self.0.fetch_max(value, ordering),
+                    Access::Dead => 0,
+                    Access::Checked(word) => told(self, "fetch_max", value, word.fetch_max(value, ordering)),
+                }
+            }
+
+            pub(crate) fn fetch_min(&self, value: $integer, ordering: Ordering) -> $integer {
+                match self.access() {
+                    Access::Plain => self.0.fetch_min(value, ordering),
+                    Access::Dead => 0,
+                    Access::Checked(word) => told(self, "fetch_min", value, word.fetch_min(value, ordering)),
+                }
+            }
+
+            pub(crate) fn compare_exchange(
+                &self,
+                current: $integer,
+                new: $integer,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$integer, $integer> {
+                match self.access() {
+                    Access::Plain => self.0.compare_exchange(current, new, success, failure),
+                    Access::Dead => Err(!current),
+                    Access::Checked(word) => {
+                        let result = word.compare_exchange(current, new, success, failure);
+                        told(self, "compare_exchange", (current, new), result)
+                    }
+                }
+            }
+        }
+    )* };
+}
+
+atomics! {
+    AtomicU8: u8,
+    AtomicU16: u16,
+    AtomicU32: u32,
+    AtomicU64: u64,
+    AtomicI64: i64,
+}

@@ -1,0 +1,168 @@
+//! Runs a model.
+#![allow(unsafe_code)] // memory for structures
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use loom::thread::JoinHandle;
+
+use super::process::{self, Death};
+use super::{atomic, futex, robust_list};
+use crate::Segment;
+use crate::layout::Plain;
+
+/// How many times a thread is interrupted where it need not be. Two find nearly everything
+/// (Musuvathi and Qadeer, "Iterative context bounding", PLDI 2007); `LOOM_MAX_PREEMPTIONS` overrides.
+const PREEMPTIONS: usize = 2;
+
+/// Runs `body` through all executions.
+pub(crate) fn check(preemptions: usize, body: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
+    builder.max_branches = 50_000;
+    builder.check(move || {
+        atomic::reset();
+        futex::reset();
+        process::reset();
+        robust_list::reset();
+        body();
+        atomic::reset();
+    });
+}
+
+/// [`check`] with the usual bound.
+pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
+    check(PREEMPTIONS, body);
+}
+
+/// Runs `body` with a death after every number of steps of the process that it makes mortal.
+pub(crate) fn with_death(body: impl Fn(Mortality) + Send + Sync + 'static) {
+    let body = Arc::new(body);
+    for steps in 0.. {
+        let died = Arc::new(AtomicBool::new(false));
+        let (body, seen) = (Arc::clone(&body), Arc::clone(&died));
+        model(move || body(Mortality { steps, died: Arc::clone(&seen) }));
+        if !died.load(Ordering::Relaxed) {
+            assert!(steps > 3, "nobody was mortal");
+            return;
+        }
+    }
+}
+
+/// When a process dies.
+#[derive(Clone)]
+pub(crate) struct Mortality {
+    steps: usize,
+    died: Arc<AtomicBool>,
+}
+
+/// From here on everything in the segment is modelled.
+pub(crate) fn begin(segment: &Segment) {
+    process::be(0, None);
+    let range = segment.object_range();
+    let end = atomic::last_used(range.clone()) + AHEAD;
+    atomic::freeze(range.start..end.min(range.end));
+}
+
+/// Room for what an object's initialisation does not touch.
+const AHEAD: usize = 128;
+
+/// A process that lives.
+pub(crate) fn process<R: 'static>(
+    number: u32,
+    work: impl FnOnce() -> R + 'static,
+) -> JoinHandle<R> {
+    loom::thread::spawn(move || {
+        process::be(number, None);
+        work()
+    })
+}
+
+/// Whether the kernel sees a death.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kernel {
+    Reports,
+    Overlooks,
+}
+
+/// A process that dies. Returns what it did before, if it came to its end.
+pub(crate) fn mortal<R: 'static>(
+    number: u32,
+    mortality: &Mortality,
+    kernel: Kernel,
+    work: impl FnOnce() -> R + 'static,
+) -> JoinHandle<Option<R>> {
+    let Mortality { steps, died } = mortality.clone();
+    loom::thread::spawn(move || {
+        process::be(number, Some(steps));
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(result) => {
+                process::be(number, None);
+                Some(result)
+            }
+            Err(payload) if payload.is::<Death>() => {
+                died.store(true, Ordering::Relaxed);
+                process::bury();
+                if kernel == Kernel::Reports {
+                    robust_list::known().expect("a record").kernel_reports_death();
+                }
+                None
+            }
+            Err(payload) => resume_unwind(payload),
+        }
+    })
+}
+
+/// A process that lives, and may have to look again when time has passed.
+pub(crate) struct InTime<R> {
+    handle: JoinHandle<R>,
+    ended: Arc<AtomicBool>,
+}
+
+pub(crate) fn in_time<R: 'static>(number: u32, work: impl FnOnce() -> R + 'static) -> InTime<R> {
+    let ended = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&ended);
+    let handle = process(number, move || {
+        let result = work();
+        seen.store(true, Ordering::Relaxed);
+        result
+    });
+    InTime { handle, ended }
+}
+
+/// Lets time pass until a process has ended.
+pub(crate) fn pass_time<R>(process: InTime<R>) -> R {
+    // Yielding lets everybody else run who can.
+    for _ in 0..8 {
+        loom::thread::yield_now();
+        if process.ended.load(Ordering::Relaxed) {
+            break;
+        }
+        futex::tick();
+    }
+    process.handle.join().expect("a process")
+}
+
+/// A structure in zeroed memory, and from here on everything in it is modelled. One for each
+/// execution.
+pub(crate) fn begin_with<L: Plain>(prepare: impl FnOnce(&L)) -> &'static L {
+    #[repr(align(64))]
+    struct Room {
+        _bytes: [u8; 4096],
+    }
+    std::thread_local! {
+        static ROOM: *mut Room = Box::into_raw(Box::new(Room { _bytes: [0; 4096] }));
+    }
+    assert!(size_of::<L>() <= size_of::<Room>());
+    let room = ROOM.with(|room| *room);
+    // SAFETY: leaked, so valid; those who used it in the execution before have ended.
+    unsafe { room.write(Room { _bytes: [0; 4096] }) };
+    // SAFETY: large enough and aligned to 64; a Plain structure is valid for any bytes.
+    let structure = unsafe { &*room.cast::<L>() };
+    prepare(structure);
+    process::be(0, None);
+    let start = room as usize;
+    atomic::freeze(start..start + size_of::<L>());
+    structure
+}

@@ -1,0 +1,21 @@
+//! The one place where algorithms on shared memory get their atomics, fences, futex and robust list
+//! from: the machine, or with `--cfg loom` a model of it (`model`), under which the same code runs
+//! through all interleavings, outcomes of weak memory, and deaths.
+
+#[cfg(not(loom))]
+pub(crate) use crate::os::{futex, membarrier, process, robust_list};
+#[cfg(not(loom))]
+pub(crate) mod atomic {
+    pub(crate) use core::sync::atomic::{
+        AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, fence,
+    };
+}
+
+#[cfg(loom)]
+pub(crate) use crate::model::{atomic, futex, membarrier, process, robust_list};
+
+/// How often to look before going to sleep, or before taking a lock. Under the model every look
+/// multiplies the number of executions, and two show what many do.
+pub(crate) const fn looks(number: usize) -> usize {
+    if cfg!(loom) { 2 } else { number }
+}
