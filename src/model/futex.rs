@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::rc::Rc;
 
-use super::atomic::{AtomicU32, fence};
+use super::atomic::AtomicU32;
 
 pub(crate) const RECHECK: Duration = Duration::from_millis(100);
 pub(crate) const SHORT_RECHECK: Duration = Duration::from_millis(1);
@@ -55,10 +55,10 @@ fn wait_all(words: &[(&AtomicU32, u32)]) {
     });
     SLEEPERS.with_borrow_mut(|sleepers| sleepers.push(Rc::clone(&sleeper)));
     for (word, expected) in words {
-        // Whose wake does not find this sleeper, their store is seen here.
+        // Whose wake does not find this sleeper, their store is seen here. There is no fence: what
+        // orders a store and a look at a flag is membarrier's to show.
         lock_queue();
         sleeper.words.borrow_mut().push(address(word));
-        fence(Ordering::SeqCst);
         if word.load(Ordering::Relaxed) != *expected {
             sleeper.woken.set(true);
             break;
@@ -84,7 +84,6 @@ pub(crate) fn wake(word: &AtomicU32, count: u32) -> usize {
     if std::thread::panicking() {
         return 0;
     }
-    fence(Ordering::SeqCst);
     lock_queue();
     let address = address(word);
     let chosen: Vec<_> = SLEEPERS.with_borrow(|sleepers| {

@@ -137,6 +137,24 @@ fn a_death_that_the_kernel_overlooks() {
     });
 }
 
+/// The one that finds out is not the one that goes on.
+#[test]
+fn a_death_that_one_of_two_finds_out() {
+    with_death(|mortality| {
+        let pair = Pair::new();
+        let dying = mortal(1, &mortality, Kernel::Overlooks, move || pair.add());
+        let other = in_time(2, move || pair.add());
+        let lived = dying.join().expect("a process").is_some();
+        // Between its finding out and its going on.
+        if let Ok(acquired) = pair.0.lock.try_lock() {
+            pair.settle(acquired);
+            pair.0.lock.unlock(Release::Clean);
+        }
+        pass_time(other);
+        pass_time(in_time(3, move || pair.holds(if lived { 2 } else { 1 }, 2)));
+    });
+}
+
 #[test]
 fn giving_up_closes_for_all_who_wait() {
     model(|| {

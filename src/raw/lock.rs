@@ -193,6 +193,8 @@ impl RobustNode {
             } else {
                 // Others may sleep as well, and whoever woke us may have died before it said so.
                 self.waiters.store(1, Ordering::Relaxed);
+                // Without a fence: before the next sleep it is announced anew.
+                slept_on = None;
                 acquired = self.spin(thread)?;
             }
         }
@@ -218,9 +220,11 @@ impl RobustNode {
         // This thread's id, and it holds nothing: the id has been used again.
         if holder == thread.id() || !process::thread_exists_anywhere(holder) {
             let died = WAITERS | OWNER_DIED;
-            // Acquire: as in `take`. Fails if the word moved on, and then nobody was dead.
+            // Release: pairs with the Acquire in `take`; whoever comes first sees what the dead one
+            // did, as this thread does since the kernel told it. Fails if the word moved on, and
+            // then nobody was dead.
             let _alive =
-                self.word.compare_exchange(word, died, Ordering::Acquire, Ordering::Relaxed);
+                self.word.compare_exchange(word, died, Ordering::Release, Ordering::Relaxed);
         }
     }
 
