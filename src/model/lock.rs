@@ -151,7 +151,8 @@ fn a_death_that_one_of_two_finds_out() {
             pair.0.lock.unlock(Release::Clean);
         }
         pass_time(other);
-        pass_time(in_time(3, move || pair.holds(if lived { 2 } else { 1 }, 2)));
+        pass_time(in_time(3, move || pair.add()));
+        pair.holds(if lived { 3 } else { 2 }, 3);
     });
 }
 
