@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A system call that failed: which one, on what, and the kernel's errno.
 // Boxed, so that results which may hold one stay small on the paths that are to be fast.
@@ -343,6 +344,40 @@ pub enum ObjectError {
     Os(#[from] OsError),
 }
 
+/// Who holds a lock. A snapshot: by the time that it is looked at, the lock may have moved on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holder {
+    /// The holding thread: gettid(2).
+    pub thread_id: u32,
+    /// Its process; None if it has ended by now, or /proc does not tell.
+    pub process_id: Option<u32>,
+    /// The process's command name, see proc_pid_comm(5).
+    pub command: Option<String>,
+    /// For at least how long it has been holding the lock, as those saw who waited for it. None if
+    /// nobody had to wait yet.
+    pub since: Option<Duration>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.process_id, &self.command) {
+            (Some(process), Some(command)) => {
+                write!(f, "process {process} ({command}), thread {}", self.thread_id)?;
+            }
+            _ => write!(f, "thread {}", self.thread_id)?,
+        }
+        if let Some(since) = self.since {
+            write!(f, ", for at least {since:.1?}")?;
+        }
+        Ok(())
+    }
+}
+
+fn held_by(holder: Option<&Holder>) -> String {
+    holder.map_or_else(String::new, |holder| format!(": it is held by {holder}"))
+}
+
 /// Why a lock was not acquired, or was acquired from a dead holder, or why an object could not be
 /// used otherwise. Which object it was is for the caller to add.
 ///
@@ -365,8 +400,11 @@ pub enum LockError<G = Infallible> {
     )]
     NotRecoverable,
     /// The time given ran out.
-    #[error("the lock was not released in time")]
-    TimedOut,
+    #[error("the lock was not released in time{}", held_by(holder.as_deref()))]
+    TimedOut {
+        /// Who holds it, if that is known.
+        holder: Option<Box<Holder>>,
+    },
     /// `try_lock` found the lock held.
     #[error("the lock is held at the moment")]
     WouldBlock,
@@ -403,7 +441,7 @@ impl<G> LockError<G> {
         match self {
             Self::OwnerDied(guard) => Ok(guard),
             Self::NotRecoverable => Err(LockError::NotRecoverable),
-            Self::TimedOut => Err(LockError::TimedOut),
+            Self::TimedOut { holder } => Err(LockError::TimedOut { holder }),
             Self::WouldBlock => Err(LockError::WouldBlock),
             Self::Deadlock => Err(LockError::Deadlock),
             Self::ReadOnly => Err(LockError::ReadOnly),
@@ -420,7 +458,7 @@ impl LockError {
         match self {
             Self::OwnerDied(never) => match never {},
             Self::NotRecoverable => LockError::NotRecoverable,
-            Self::TimedOut => LockError::TimedOut,
+            Self::TimedOut { holder } => LockError::TimedOut { holder },
             Self::WouldBlock => LockError::WouldBlock,
             Self::Deadlock => LockError::Deadlock,
             Self::ReadOnly => LockError::ReadOnly,
@@ -437,7 +475,9 @@ impl<G> fmt::Debug for LockError<G> {
         match self {
             Self::OwnerDied(_) => f.write_str("OwnerDied(..)"),
             Self::NotRecoverable => f.write_str("NotRecoverable"),
-            Self::TimedOut => f.write_str("TimedOut"),
+            Self::TimedOut { holder } => {
+                f.debug_struct("TimedOut").field("holder", holder).finish()
+            }
             Self::WouldBlock => f.write_str("WouldBlock"),
             Self::Deadlock => f.write_str("Deadlock"),
             Self::ReadOnly => f.write_str("ReadOnly"),

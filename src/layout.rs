@@ -94,7 +94,9 @@ shared! {
         word: AtomicU32 = 0,
         /// 1 while somebody may sleep on `word`.
         waiters: AtomicU32 = 4,
-        spare: [AtomicU64; 2] = 8,
+        /// Which holder was seen first when, by those who wait for it.
+        since: AtomicU64 = 8,
+        spare: AtomicU64 = 16,
         /// Written by glibc; never read.
         prev: AtomicU64 = 24,
         /// Read by the kernel; never read here.
@@ -228,6 +230,89 @@ shared! {
         not_empty: QueueSleep = 192,
         /// Producers sleep here.
         not_full: QueueSleep = 256,
+    }
+
+    /// ReentrantMutex<T>: the data follow as in a mutex. See `sync::reentrant`.
+    struct ReentrantMutex: 48 / 8 {
+        lock: RobustNode = 0,
+        /// How often the holder has locked it.
+        depth: AtomicU64 = 40,
+    }
+
+    /// A lock on a cache line of its own: a reader's share, a permit, a party.
+    struct Share: 64 / 64 {
+        lock: RobustNode = 0,
+        /// What the holder has, as the object's kind says.
+        count: AtomicU64 = 40,
+        spare: [AtomicU64; 2] = 48,
+    }
+
+    /// RwLock<T>: shares and then the data follow. See `sync::rwlock`.
+    struct RwLock: 128 / 64 {
+        /// Held by the writer, who lets no new readers in.
+        writer: RobustNode = 0,
+        /// One bit for each share that was ever taken.
+        used: AtomicU64 = 40,
+        shares: AtomicU64 = 48,
+        spare: AtomicU64 = 56,
+        /// Held by a writer, or by a reader that may become one.
+        upgrade: RobustNode = 64,
+        more: [AtomicU64; 3] = 104,
+    }
+
+    /// Shares follow, one for each holder. See `sync::semaphore`.
+    struct Semaphore: 192 / 64 {
+        lock: RobustNode = 0,
+        /// Permits that there are, held or not.
+        total: AtomicU64 = 40,
+        /// Permits that nobody holds: what can be computed from `total` and the shares.
+        available: AtomicU64 = 48,
+        spare: AtomicU64 = 56,
+        /// The most permits that there may be; 0 is no limit.
+        bound: AtomicU64 = 64,
+        shares: AtomicU64 = 72,
+        more: [AtomicU64; 6] = 80,
+        event: EventCount = 128,
+        rest: [AtomicU64; 7] = 136,
+    }
+
+    /// See `sync::condvar`.
+    struct Condvar: 64 / 64 {
+        event: EventCount = 0,
+        spare: [AtomicU64; 7] = 8,
+    }
+
+    /// Shares follow, one for each party. See `sync::barrier`.
+    struct Barrier: 128 / 64 {
+        lock: RobustNode = 0,
+        parties: AtomicU64 = 40,
+        /// Counts the times that the barrier let its parties through.
+        generation: AtomicU64 = 48,
+        /// Parties that wait.
+        arrived: AtomicU64 = 56,
+        /// 1 when broken.
+        broken: AtomicU64 = 64,
+        event: EventCount = 72,
+        spare: [AtomicU64; 6] = 80,
+    }
+
+    /// Once, and OnceValue<T>, whose value follows. See `sync::once`.
+    struct Once: 64 / 64 {
+        lock: RobustNode = 0,
+        /// 1 when it is done.
+        done: AtomicU64 = 40,
+        spare: [AtomicU64; 2] = 48,
+    }
+
+    /// Latest<T>: shares, one for each reader, and copies of the value follow. See `data::latest`.
+    struct Latest: 128 / 64 {
+        lock: RobustNode = 0,
+        /// Counts commits; together with the copy that counts.
+        latest: AtomicU64 = 40,
+        readers: AtomicU64 = 48,
+        spare: AtomicU64 = 56,
+        event: EventCount = 64,
+        more: [AtomicU64; 7] = 72,
     }
 
     /// See `sync::event`.

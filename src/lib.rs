@@ -53,9 +53,22 @@
 //!
 //! # Trust
 //!
-//! Bytes in a segment are checked before use: a damaged or hostile one yields errors. Who may write
-//! a segment can of course destroy its data, or cut its file short (an anonymous segment is sealed
-//! against that); [`SegmentOptions::mode`] says who may.
+//! Bytes in a segment are checked before use: a damaged or hostile one yields errors.
+//! [`SegmentOptions::mode`] says who may read a segment and who may write to it.
+//!
+//! Who may write to a segment can of course destroy its data, and more:
+//!
+//! * It can take away memory that others have mapped, and whoever touches such a page ends with
+//!   SIGBUS: by cutting the file short (an anonymous segment is sealed against that), and, on a full
+//!   file system, by punching holes into it or by naming ranges for objects to which memory was never
+//!   given. The kernel has no protection against that for a file with a name.
+//! * The guard of a [`Mutex`] is a reference into shared memory, whose bytes were checked when it was
+//!   locked. To change them without the lock is undefined behaviour in the process that holds it.
+//!   [`Value`], [`Counter`], [`Array`] and [`Queue`] copy, check the copy, and have no such hole.
+//!
+//! Who may only read it counts as attached for as long as it likes: an ephemeral segment stays, and so
+//! does the memory of removed objects. It can wake sleepers for nothing. It cannot keep others from
+//! opening, using or removing a segment.
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("outlive is for 64-bit Linux");
@@ -78,8 +91,11 @@ pub use data::{
     Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Counter, CounterGuard, Drain, Iter,
     Queue, QueueStats, Value, ValueGuard,
 };
-pub use error::{ArrayError, LockError, ObjectError, OsError, PopError, PushError, SegmentError};
+pub use error::{
+    ArrayError, Holder, LockError, ObjectError, OsError, PopError, PushError, SegmentError,
+};
 pub use outlive_derive::Shared;
+pub use raw::waiting::Waiting;
 pub use segment::{Backing, Object, ObjectInfo, ObjectKind, Segment, SegmentOptions};
 #[doc(hidden)]
 pub use shared::__private;

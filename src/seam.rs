@@ -3,7 +3,7 @@
 //! through all interleavings, outcomes of weak memory, and deaths.
 
 #[cfg(not(loom))]
-pub(crate) use crate::os::{futex, membarrier, process, robust_list};
+pub(crate) use crate::os::{clock, futex, membarrier, process, robust_list};
 #[cfg(not(loom))]
 pub(crate) mod atomic {
     pub(crate) use core::sync::atomic::{
@@ -12,7 +12,7 @@ pub(crate) mod atomic {
 }
 
 #[cfg(loom)]
-pub(crate) use crate::model::{atomic, futex, membarrier, process, robust_list};
+pub(crate) use crate::model::{atomic, clock, futex, membarrier, process, robust_list};
 
 /// How often to look before going to sleep, or before taking a lock. Under the model every look
 /// multiplies the number of executions, and two show what many do.

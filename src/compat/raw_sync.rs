@@ -172,7 +172,7 @@ impl EventInit for RobustEvent {
 impl EventImpl for RobustEvent {
     fn wait(&self, timeout: Timeout) -> Result<()> {
         let deadline = match timeout {
-            Timeout::Infinite => Deadline::Never,
+            Timeout::Infinite => Deadline::NEVER,
             Timeout::Val(duration) => Deadline::after(duration),
         };
         if self.event().await_signal(deadline) {

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use crate::error::LockError;
 use crate::layout;
-use crate::raw::deadline::Deadline;
 use crate::raw::lock::{Acquired, Release};
+use crate::raw::waiting::{tells_holder, waits};
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located};
 use crate::shared::Shared;
@@ -71,7 +71,7 @@ impl Counter {
     #[inline]
     pub fn add(&self, amount: i64) -> Result<i64, LockError> {
         let node = self.inner.writable()?;
-        settle(node, node.lock.lock(Deadline::Never))?;
+        settle(node, node.lock.lock(self.inner.forever()))?;
         let sum = node.value.load(Ordering::Relaxed).wrapping_add(amount);
         // Release: pairs with the Acquire in `get`. This store is the commit.
         node.value.store(sum, Ordering::Release);
@@ -105,7 +105,7 @@ impl Counter {
     /// [`ReadOnly`](LockError::ReadOnly), [`TooManyLocks`](LockError::TooManyLocks).
     pub fn lock(&self) -> Result<CounterGuard<'_>, LockError> {
         let node = self.inner.writable()?;
-        settle(node, node.lock.lock(Deadline::Never))?;
+        settle(node, node.lock.lock(self.inner.forever()))?;
         Ok(CounterGuard::new(node))
     }
 
@@ -128,7 +128,7 @@ impl Counter {
     /// [`lock`](Self::lock).
     pub fn lock_timeout(&self, timeout: Duration) -> Result<CounterGuard<'_>, LockError> {
         let node = self.inner.writable()?;
-        settle(node, node.lock.lock(Deadline::after(timeout)))?;
+        settle(node, node.lock.lock(self.inner.within(timeout)))?;
         Ok(CounterGuard::new(node))
     }
 }
@@ -287,6 +287,9 @@ impl AtomicCounter {
         Ok(value.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire))
     }
 }
+
+waits!(Counter, inner);
+tells_holder!(Counter, inner.lock);
 
 #[allow(private_interfaces)] // sealed
 impl Mechanics for Counter {

@@ -25,6 +25,7 @@ use crate::layout;
 use crate::raw::bytes::{self, Slot};
 use crate::raw::deadline::Deadline;
 use crate::raw::lock::{Acquired, Release};
+use crate::raw::waiting::{tells_holder, waits};
 use crate::seam::atomic::fence;
 use crate::seam::looks;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
@@ -144,7 +145,7 @@ impl<T: Shared> Value<T> {
             }
             thread::yield_now();
         }
-        Err(LockError::TimedOut)
+        Err(LockError::TimedOut { holder: None })
     }
 
     #[inline]
@@ -159,7 +160,7 @@ impl<T: Shared> Value<T> {
     ///
     /// Those of [`lock`](Self::lock); nothing was changed then.
     pub fn set(&self, value: T) -> Result<(), LockError> {
-        let node = self.acquire(Deadline::Never)?;
+        let node = self.acquire(self.inner.forever())?;
         self.commit(node, &value);
         node.lock.unlock(Release::Clean);
         Ok(())
@@ -198,7 +199,7 @@ impl<T: Shared> Value<T> {
     /// [`Corrupt`](LockError::Corrupt) if the bytes are not a `T`.
     #[inline]
     pub fn lock(&self) -> Result<ValueGuard<'_, T>, LockError> {
-        let node = self.acquire(Deadline::Never)?;
+        let node = self.acquire(self.inner.forever())?;
         self.guard(node)
     }
 
@@ -220,7 +221,7 @@ impl<T: Shared> Value<T> {
     /// [`TimedOut`](LockError::TimedOut), never before the time is up, and those of
     /// [`lock`](Self::lock).
     pub fn lock_timeout(&self, timeout: Duration) -> Result<ValueGuard<'_, T>, LockError> {
-        let node = self.acquire(Deadline::after(timeout))?;
+        let node = self.acquire(self.inner.within(timeout))?;
         self.guard(node)
     }
 
@@ -325,6 +326,9 @@ const fn places<T>() -> (usize, usize) {
     let first = size_of::<layout::Value>().next_multiple_of(align);
     (first, bytes::stride::<T>().next_multiple_of(align))
 }
+
+waits!(Value<T>, inner);
+tells_holder!(Value<T>, inner.lock);
 
 #[allow(private_interfaces)] // sealed
 impl<T: Shared> Mechanics for Value<T> {

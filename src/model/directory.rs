@@ -30,7 +30,7 @@ fn page() -> Page {
 /// What `Directory::create` does: makes the object, then the entry; all fields say which one it is.
 fn create(page: Page, number: u64) {
     let lock = &page.header.directory;
-    if lock.lock(Deadline::Never).expect("the lock") == Acquired::OwnerDied {
+    if lock.lock(Deadline::NEVER).expect("the lock") == Acquired::OwnerDied {
         lock.mark_consistent();
     }
     let entry = entry(page);
@@ -56,7 +56,7 @@ fn create(page: Page, number: u64) {
 /// What `Directory::remove` and the reclamation after it do.
 fn remove_and_free(page: Page) {
     let lock = &page.header.directory;
-    if lock.lock(Deadline::Never).expect("the lock") == Acquired::OwnerDied {
+    if lock.lock(Deadline::NEVER).expect("the lock") == Acquired::OwnerDied {
         lock.mark_consistent();
     }
     let entry = entry(page);

@@ -57,7 +57,7 @@ fn what_happened_before_is_seen() {
         let event = begin_with::<layout::Event>(|event| event.reset_to(Reset::Manual));
         let [word, ..] = &event.spare;
         let other = process(1, move || {
-            event.await_signal(Deadline::Never);
+            event.await_signal(Deadline::NEVER);
             assert_eq!(word.load(Ordering::Relaxed), 1);
         });
         word.store(1, Ordering::Relaxed);
@@ -72,7 +72,7 @@ fn what_happened_before_is_seen_by_the_one_let_through() {
         let event = begin_with::<layout::Event>(|event| event.reset_to(Reset::Auto));
         let [word, ..] = &event.spare;
         let other = process(1, move || {
-            event.await_signal(Deadline::Never);
+            event.await_signal(Deadline::NEVER);
             assert_eq!(word.load(Ordering::Relaxed), 1);
         });
         word.store(1, Ordering::Relaxed);

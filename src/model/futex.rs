@@ -76,8 +76,10 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, _timeout: Duration) {
     wait_all(&[(word, expected)]);
 }
 
-pub(crate) fn wait_both(first: (&AtomicU32, u32), second: (&AtomicU32, u32), _timeout: Duration) {
-    wait_all(&[first, second]);
+pub(crate) const MOST: usize = 128;
+
+pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], _timeout: Duration) {
+    wait_all(words);
 }
 
 pub(crate) fn wake(word: &AtomicU32, count: u32) -> usize {

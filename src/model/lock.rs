@@ -45,7 +45,7 @@ impl Pair {
 
     /// Adds one to both.
     fn add(self) {
-        let acquired = self.0.lock.lock(Deadline::Never).expect("the lock");
+        let acquired = self.0.lock.lock(Deadline::NEVER).expect("the lock");
         self.settle(acquired);
         let (first, second) = self.read();
         self.write((first + 1, second + 1));
@@ -160,11 +160,11 @@ fn a_death_that_one_of_two_finds_out() {
 fn giving_up_closes_for_all_who_wait() {
     model(|| {
         let pair = Pair::new();
-        pair.0.lock.lock(Deadline::Never).expect("the lock");
+        pair.0.lock.lock(Deadline::NEVER).expect("the lock");
         let others: Vec<_> = (1..3)
             .map(|number| {
                 process(number, move || {
-                    match pair.0.lock.lock(Deadline::Never) {
+                    match pair.0.lock.lock(Deadline::NEVER) {
                         // The first one to come gives up on it.
                         Ok(Acquired::OwnerDied) => pair.0.lock.unlock(Release::Clean),
                         Err(LockError::NotRecoverable) => {}

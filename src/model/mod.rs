@@ -21,6 +21,7 @@
 #![cfg_attr(not(test), allow(dead_code))] // what only models call
 
 pub(crate) mod atomic;
+pub(crate) mod clock;
 pub(crate) mod futex;
 pub(crate) mod membarrier;
 pub(crate) mod process;

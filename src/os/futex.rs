@@ -62,23 +62,25 @@ pub(crate) fn wake(word: &AtomicU32, count: u32) -> usize {
 /// Everybody.
 pub(crate) const ALL: u32 = u32::MAX;
 
-/// Sleeps while `first.0` holds `first.1` and `second.0` holds `second.1`, at most `timeout`.
-/// The words are queued on in this order. Kernels before 5.16 have no futex_waitv: there only the
-/// first word is waited for, and not for long.
-pub(crate) fn wait_both(first: (&AtomicU32, u32), second: (&AtomicU32, u32), timeout: Duration) {
+/// The most words that can be waited for at once: FUTEX_WAITV_MAX.
+pub(crate) const MOST: usize = 128;
+
+/// Sleeps while each word holds what it is given with, at most `timeout`. The words are queued on in
+/// this order, at most [`MOST`]. Kernels before 5.16 have no futex_waitv: there only the first word
+/// is waited for, and not for long.
+pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], timeout: Duration) {
     static MISSING: AtomicBool = AtomicBool::new(false);
+    let Some(first) = words.first() else { return };
     if MISSING.load(Ordering::Relaxed) {
         return wait(first.0, first.1, timeout.min(SHORT_RECHECK));
     }
-    let entry = |(word, expected): (&AtomicU32, u32)| {
-        // SAFETY: futex_waitv is plain data, for which zero is valid.
-        let mut entry: libc::futex_waitv = unsafe { core::mem::zeroed() };
-        entry.val = u64::from(expected);
+    // SAFETY: futex_waitv is plain data, for which zero is valid.
+    let mut entries: [libc::futex_waitv; MOST] = unsafe { core::mem::zeroed() };
+    for (entry, (word, expected)) in entries.iter_mut().zip(words) {
+        entry.val = u64::from(*expected);
         entry.uaddr = word.as_ptr() as u64;
         entry.flags = libc::FUTEX2_SIZE_U32 as u32; // not FUTEX2_PRIVATE: shared between processes
-        entry
-    };
-    let words = [entry(first), entry(second)];
+    }
     // futex_waitv takes a point in time, not a span.
     let mut until = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `until` is a valid place for the time.
@@ -90,12 +92,12 @@ pub(crate) fn wait_both(first: (&AtomicU32, u32), second: (&AtomicU32, u32), tim
         until.tv_nsec -= 1_000_000_000;
         until.tv_sec += 1;
     }
-    // SAFETY: both entries name live aligned words, and the arrays outlive the call.
+    // SAFETY: the entries in use name live aligned words, and the array outlives the call.
     let result = unsafe {
         libc::syscall(
             libc::SYS_futex_waitv,
-            words.as_ptr(),
-            words.len(),
+            entries.as_ptr(),
+            words.len().min(MOST),
             0,
             &raw const until,
             libc::CLOCK_MONOTONIC,

@@ -2,6 +2,8 @@
 //! system call.
 
 #[cfg(not(loom))]
+pub(crate) mod clock;
+#[cfg(not(loom))]
 pub(crate) mod futex;
 pub(crate) mod hooks;
 pub(crate) mod mapping;

@@ -24,6 +24,17 @@ pub(crate) fn thread_exists_anywhere(id: u32) -> bool {
     asked == 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }
 
+/// The process that a thread belongs to and its command name, see proc_pid_status(5); None if the
+/// thread does not exist (any more).
+pub(crate) fn describe_thread(id: u32) -> Option<(u32, String)> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let field = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let process = field("Tgid:")?.parse().ok()?;
+    let command = std::fs::read_to_string(format!("/proc/{process}/comm")).ok();
+    let command = command.as_deref().map(str::trim_end).or(field("Name:"))?;
+    Some((process, command.to_owned()))
+}
+
 static PID_NAMESPACE: AtomicU64 = AtomicU64::new(0);
 
 /// The inode of this process's PID namespace, see pid_namespaces(7); 0 if /proc does not tell.

@@ -1,7 +1,7 @@
 //! Files in memory: how they are made, named, locked and given back.
 //!
 //! Every function is one call of the manual page that it names.
-#![allow(unsafe_code)] // flock(2) on a borrowed descriptor
+#![allow(unsafe_code)] // calls into libc by descriptors' numbers
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -208,76 +208,130 @@ pub(crate) fn unlink(path: &Path) -> Result<(), OsError> {
     unistd::unlink(path).map_err(|errno| failed("unlink")(errno).on(path.display().to_string()))
 }
 
-/// How a segment's file is held by a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hold {
-    /// Together with others.
-    Shared,
-    /// Alone: nobody else is attached.
-    Exclusive,
-}
-
-/// Takes or converts the lock of this open file description, without waiting: flock(2). The kernel
-/// drops it when the last descriptor is closed, however its process ends. False: others forbid it.
-pub(crate) fn try_hold(file: BorrowedFd<'_>, hold: Hold) -> Result<bool, OsError> {
-    let operation = match hold {
-        Hold::Shared => libc::LOCK_SH,
-        Hold::Exclusive => libc::LOCK_EX,
-    };
-    // SAFETY: flock takes no pointers.
-    if unsafe { libc::flock(file.as_raw_fd(), operation | libc::LOCK_NB) } == 0 {
-        return Ok(true);
-    }
-    match Errno::last() {
-        Errno::EWOULDBLOCK => Ok(false),
-        errno => Err(failed("flock")(errno)),
-    }
+/// Adds permissions for as long as `inside` runs: fchmod(2), which the file's owner may call.
+pub(crate) fn with_mode<T>(
+    file: BorrowedFd<'_>,
+    added: u32,
+    inside: impl FnOnce() -> Result<T, OsError>,
+) -> Result<T, OsError> {
+    let mode = Mode::from_bits_truncate(stat::fstat(file).map_err(failed("fstat"))?.st_mode);
+    let set = |mode| stat::fchmod(file, mode).map_err(failed("fchmod"));
+    set(mode | Mode::from_bits_truncate(added))?;
+    let result = inside();
+    set(mode)?;
+    result
 }
 
 /// Byte ranges beyond any file's end stand for the objects of a segment.
 const PIN_BASE: i64 = 1 << 62;
 
-fn pin_range(kind: libc::c_int, index: u32) -> libc::flock {
+/// The byte that stands for the right to remove the file's name from under its users.
+const REMOVER: i64 = PIN_BASE - 1;
+
+/// The byte that stands for being attached.
+const ATTACHED: i64 = PIN_BASE - 2;
+
+fn lock_range(kind: libc::c_int, start: i64) -> libc::flock {
     libc::flock {
         l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: PIN_BASE + i64::from(index),
+        l_start: start,
         l_len: 1,
         l_pid: 0,
     }
 }
 
-/// Tells all others that object `index` is in use here: an open file description lock,
-/// fcntl(2) F_OFD_SETLK, which the kernel drops at death.
-pub(crate) fn pin(file: BorrowedFd<'_>, index: u32) -> Result<(), OsError> {
-    fcntl::fcntl(file, FcntlArg::F_OFD_SETLK(&pin_range(libc::F_RDLCK, index)))
-        .map(drop)
-        .map_err(failed("fcntl(F_OFD_SETLK)"))
+fn pinned(index: u32) -> i64 {
+    PIN_BASE + i64::from(index)
 }
 
-/// The end of [`pin`].
-pub(crate) fn unpin(file: BorrowedFd<'_>, index: u32) -> Result<(), OsError> {
-    fcntl::fcntl(file, FcntlArg::F_OFD_SETLK(&pin_range(libc::F_UNLCK, index)))
-        .map(drop)
-        .map_err(failed("fcntl(F_OFD_SETLK)"))
-}
-
-/// Takes the right to remove the file's name, which one process has at a time. The kernel drops it
-/// when `file` is closed: fcntl(2) F_OFD_SETLK. False: somebody else is at it.
-pub(crate) fn try_remover(file: BorrowedFd<'_>) -> Result<bool, OsError> {
-    let range = libc::flock { l_start: PIN_BASE - 1, ..pin_range(libc::F_WRLCK, 0) };
-    match fcntl::fcntl(file, FcntlArg::F_OFD_SETLK(&range)) {
+/// Takes, converts or drops the lock of this open file description on one byte, without waiting:
+/// fcntl(2) F_OFD_SETLK. The kernel drops it when the last descriptor is closed, however its process
+/// ends. False: others forbid it, and a lock that was there stays.
+fn try_lock(file: BorrowedFd<'_>, kind: libc::c_int, start: i64) -> Result<bool, OsError> {
+    match fcntl::fcntl(file, FcntlArg::F_OFD_SETLK(&lock_range(kind, start))) {
         Ok(_) => Ok(true),
         Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
         Err(errno) => Err(failed("fcntl(F_OFD_SETLK)")(errno)),
     }
 }
 
-/// Whether any other open of the file pins object `index`: fcntl(2) F_OFD_GETLK.
-pub(crate) fn pinned_by_others(file: BorrowedFd<'_>, index: u32) -> Result<bool, OsError> {
-    let mut range = pin_range(libc::F_WRLCK, index);
+/// What other opens of a file have on one byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    Nothing,
+    /// Read locks, which any number may have, and whoever may read the file.
+    Shared,
+    /// A write lock, which one may have, and only who may write to the file.
+    Exclusive,
+}
+
+/// fcntl(2) F_OFD_GETLK, which needs no right to write, unlike the lock that it asks for.
+fn others(file: BorrowedFd<'_>, start: i64) -> Result<Others, OsError> {
+    let mut range = lock_range(libc::F_WRLCK, start);
     fcntl::fcntl(file, FcntlArg::F_OFD_GETLK(&mut range)).map_err(failed("fcntl(F_OFD_GETLK)"))?;
-    Ok(range.l_type != libc::F_UNLCK as libc::c_short)
+    Ok(match libc::c_int::from(range.l_type) {
+        libc::F_UNLCK => Others::Nothing,
+        libc::F_RDLCK => Others::Shared,
+        _ => Others::Exclusive,
+    })
+}
+
+/// How a segment's file is held by a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// Together with others.
+    Shared,
+    /// Alone: nobody else is attached. For a descriptor that is open for writing.
+    Exclusive,
+}
+
+/// Attaches this open file description, or converts how it is attached. False: others forbid it.
+pub(crate) fn try_hold(file: BorrowedFd<'_>, hold: Hold) -> Result<bool, OsError> {
+    let kind = match hold {
+        Hold::Shared => libc::F_RDLCK,
+        Hold::Exclusive => libc::F_WRLCK,
+    };
+    try_lock(file, kind, ATTACHED)
+}
+
+/// The end of [`try_hold`].
+pub(crate) fn let_go(file: BorrowedFd<'_>) -> Result<(), OsError> {
+    try_lock(file, libc::F_UNLCK, ATTACHED).map(drop)
+}
+
+/// How others are attached to the file.
+pub(crate) fn held_by_others(file: BorrowedFd<'_>) -> Result<Others, OsError> {
+    others(file, ATTACHED)
+}
+
+/// Tells all others that object `index` is in use here.
+pub(crate) fn pin(file: BorrowedFd<'_>, index: u32) -> Result<(), OsError> {
+    // No segment's user ever has a write lock on these.
+    if try_lock(file, libc::F_RDLCK, pinned(index))? {
+        Ok(())
+    } else {
+        Err(failed("fcntl(F_OFD_SETLK)")(Errno::EAGAIN))
+    }
+}
+
+/// The end of [`pin`].
+pub(crate) fn unpin(file: BorrowedFd<'_>, index: u32) -> Result<(), OsError> {
+    try_lock(file, libc::F_UNLCK, pinned(index)).map(drop)
+}
+
+/// Whether any other open of the file pins object `index`.
+pub(crate) fn pinned_by_others(file: BorrowedFd<'_>, index: u32) -> Result<bool, OsError> {
+    Ok(others(file, pinned(index))? != Others::Nothing)
+}
+
+/// Takes the right to remove the file's name, which one process has at a time. False: somebody else
+/// is at it.
+///
+/// A read lock is no remover's: whoever may read the file can have one. It is passed over, and
+/// removers are then not kept apart from one another.
+pub(crate) fn try_remover(file: BorrowedFd<'_>) -> Result<bool, OsError> {
+    Ok(try_lock(file, libc::F_WRLCK, REMOVER)? || others(file, REMOVER)? == Others::Shared)
 }
 
 /// Whether a child keeps the descriptor over exec: fcntl(2) FD_CLOEXEC. Async-signal-safe.

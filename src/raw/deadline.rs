@@ -1,29 +1,37 @@
-//! How long a caller is willing to wait.
+//! How long a caller is willing to wait, and in which manner.
 
 use std::time::{Duration, Instant};
 
+use super::waiting::Waiting;
 use crate::seam::futex::RECHECK;
 
 /// A point in time, or none.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Deadline {
-    /// As long as it takes. Single sleeps are still bounded.
-    Never,
-    /// Until then, and not a moment less.
-    At(Instant),
+pub(crate) struct Deadline {
+    /// Until then, and not a moment less; None is as long as it takes. Single sleeps are bounded in
+    /// either case.
+    until: Option<Instant>,
+    pub(crate) waiting: Waiting,
 }
 
 impl Deadline {
+    /// As long as it takes.
+    pub(crate) const NEVER: Self = Self { until: None, waiting: Waiting::Adaptive };
+
     /// `duration` from now; a span too long for the clock is no limit.
     pub(crate) fn after(duration: Duration) -> Self {
-        Instant::now().checked_add(duration).map_or(Self::Never, Self::At)
+        Self { until: Instant::now().checked_add(duration), ..Self::NEVER }
+    }
+
+    pub(crate) fn with(self, waiting: Waiting) -> Self {
+        Self { waiting, ..self }
     }
 
     /// How long the next sleep may be; None when the time is up.
     pub(crate) fn remaining(self) -> Option<Duration> {
-        match self {
-            Self::Never => Some(RECHECK),
-            Self::At(then) => {
+        match self.until {
+            None => Some(RECHECK),
+            Some(then) => {
                 let left = then.saturating_duration_since(Instant::now());
                 if left.is_zero() { None } else { Some(left) }
             }

@@ -20,9 +20,12 @@
 //!   100 ms. Where the condition is changed under a robust lock, the next holder notifies again.
 
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 
 use super::deadline::Deadline;
+use super::waiting::Pauses;
 use crate::layout::EventCount;
+use crate::seam::atomic::AtomicU32;
 use crate::seam::{futex, membarrier};
 
 /// How many sleepers a notification is for.
@@ -68,6 +71,9 @@ impl EventCount {
         deadline: Deadline,
         mut attempt: impl FnMut() -> Option<R>,
     ) -> Option<R> {
+        if !deadline.waiting.sleeps() {
+            return Self::watch(deadline, attempt);
+        }
         // The epoch in which this sleeper announced itself.
         let mut announced = None;
         loop {
@@ -89,4 +95,55 @@ impl EventCount {
             futex::wait(&self.epoch, epoch, patience?);
         }
     }
+
+    /// [`wait_until`](Self::wait_until) without ever sleeping.
+    fn watch<R>(deadline: Deadline, mut attempt: impl FnMut() -> Option<R>) -> Option<R> {
+        let mut pauses = Pauses::new(deadline.waiting);
+        loop {
+            if let Some(result) = attempt() {
+                return Some(result);
+            }
+            if pauses.pause() {
+                deadline.remaining()?;
+            }
+        }
+    }
+
+    /// For who sleeps on several words, or under conditions of its own: announces a sleeper, and
+    /// returns what `epoch` has to be for it to sleep. The condition is to be looked at after this.
+    #[must_use]
+    pub(crate) fn announce(&self) -> Announced {
+        // Acquire: pairs with the Release in `wake`; what was changed before is seen after this.
+        let epoch = self.epoch.load(Ordering::Acquire);
+        self.waiters.store(1, Ordering::Relaxed);
+        let limit = if membarrier::heavy() { futex::RECHECK } else { futex::SHORT_RECHECK };
+        Announced { epoch, limit }
+    }
+
+    /// Sleeps after an announcement, for as long as the epoch and `others` are what they are given
+    /// as, at most `patience`. Returns on a wake-up and on others' deaths alike: the caller looks
+    /// again. At most [`futex::MOST`] words.
+    pub(crate) fn sleep(
+        &self,
+        announced: Announced,
+        others: &[(&AtomicU32, u32)],
+        patience: Duration,
+    ) {
+        let patience = patience.min(announced.limit);
+        if others.is_empty() {
+            futex::wait(&self.epoch, announced.epoch, patience);
+        } else {
+            let mut words = vec![(&self.epoch, announced.epoch)];
+            words.extend(others.iter().take(futex::MOST - 1));
+            futex::wait_any(&words, patience);
+        }
+    }
+}
+
+/// A sleeper that was announced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Announced {
+    pub(crate) epoch: u32,
+    /// The longest sleep after which it has to look again.
+    limit: Duration,
 }

@@ -18,6 +18,9 @@
 //! `waiters`: 1 while somebody may sleep on `word`. Set by who is about to sleep; cleared by a
 //! holder that is about to release.
 //!
+//! `since`: for people who look for a deadlock. A waiter notes the holder's id (low half) and when it
+//! was first seen (high half).
+//!
 //! # Releasing without a read-modify-write
 //!
 //! The release is a plain store of 0 followed by a load of `waiters`. Against that, who is about to
@@ -45,12 +48,15 @@
 
 use core::hint::spin_loop;
 use core::sync::atomic::Ordering;
+use core::time::Duration;
+use std::time::Instant;
 
 use super::deadline::Deadline;
-use crate::error::LockError;
+use super::waiting::Pauses;
+use crate::error::{Holder, LockError};
 use crate::layout::RobustNode;
 use crate::seam::robust_list::{self, MAX_HELD, Thread};
-use crate::seam::{futex, looks, membarrier, process};
+use crate::seam::{clock, futex, looks, membarrier, process};
 
 const TID: u32 = 0x3fff_ffff;
 const OWNER_DIED: u32 = 0x4000_0000;
@@ -83,6 +89,7 @@ impl RobustNode {
     pub(crate) fn reset(&self) {
         self.word.store(FREE, Ordering::Relaxed);
         self.waiters.store(0, Ordering::Relaxed);
+        self.since.store(0, Ordering::Relaxed);
         self.prev.store(0, Ordering::Relaxed);
         self.next.store(0, Ordering::Relaxed);
     }
@@ -105,8 +112,9 @@ impl RobustNode {
         let Some(thread) = robust_list::known() else { return false };
         thread.take_newest(self, |id| {
             // Acquire: pairs with the Release stores in `unlock`.
+            // SeqCst: who takes one lock and looks at another one's word next (`sync::rwlock`).
             let (free, mine) = (FREE, id | WAITERS);
-            self.word.compare_exchange(free, mine, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            self.word.compare_exchange(free, mine, Ordering::SeqCst, Ordering::Relaxed).is_ok()
         })
     }
 
@@ -116,8 +124,8 @@ impl RobustNode {
         let died = seen & OWNER_DIED;
         let mine = thread.id() | WAITERS | died;
         // Acquire: pairs with the Release stores in `unlock`. The kernel's own mark at a death is a
-        // full barrier.
-        if self.word.compare_exchange(seen, mine, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        // full barrier. SeqCst: as in `take_at_once`.
+        if self.word.compare_exchange(seen, mine, Ordering::SeqCst, Ordering::Relaxed).is_err() {
             return Ok(None);
         }
         thread.link(self, &place);
@@ -163,7 +171,47 @@ impl RobustNode {
         if self.is_held_by(thread) {
             return Err(LockError::Deadlock);
         }
-        let mut acquired = self.spin(thread)?;
+        self.wait_until(thread, deadline, || self.take_if_free(thread))
+    }
+
+    /// Waits until nobody holds the lock, without taking it. Whoever else sleeps is woken by the one
+    /// that returns from this, since it may have used up the wake-up that was meant for them.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock`](Self::lock).
+    #[cold]
+    pub(crate) fn wait_until_free(&self, deadline: Deadline) -> Result<(), LockError> {
+        self.with_thread(|thread| {
+            if self.is_held_by(thread) {
+                return Err(LockError::Deadlock);
+            }
+            self.wait_until(thread, deadline, || {
+                let word = self.word.load(Ordering::SeqCst);
+                match word {
+                    CLOSED => Err(LockError::NotRecoverable),
+                    _ => Ok((word & TID == 0).then_some(())),
+                }
+            })
+        })?;
+        if self.has_waiters() {
+            self.wake_one();
+        }
+        Ok(())
+    }
+
+    /// Waits until `attempt` yields something, which it does only while nobody holds the lock.
+    fn wait_until<R>(
+        &self,
+        thread: &Thread,
+        deadline: Deadline,
+        attempt: impl Fn() -> Result<Option<R>, LockError>,
+    ) -> Result<R, LockError> {
+        if !deadline.waiting.sleeps() {
+            return self.watch(thread, deadline, attempt);
+        }
+        let look = || if deadline.waiting.looks_first() { Self::spin(&attempt) } else { attempt() };
+        let mut acquired = look()?;
         // The word that this thread slept on last, to tell a wake-up from a timeout.
         let mut slept_on = None;
         loop {
@@ -172,11 +220,11 @@ impl RobustNode {
             }
             let word = self.word.load(Ordering::Relaxed);
             if word & TID == 0 || word == CLOSED {
-                acquired = self.take_if_free(thread)?;
+                acquired = attempt()?;
                 continue;
             }
             let Some(mut patience) = deadline.remaining() else {
-                return Err(LockError::TimedOut);
+                return Err(LockError::TimedOut { holder: self.holder().map(Box::new) });
             };
             // One that only looks again, and whose flag is there still, need not announce itself
             // anew: the flag goes only with a release.
@@ -186,7 +234,8 @@ impl RobustNode {
                     patience = patience.min(futex::SHORT_RECHECK);
                 }
             }
-            futex::wait_both((&self.word, word), (&self.waiters, 1), patience);
+            self.note_since(word);
+            futex::wait_any(&[(&self.word, word), (&self.waiters, 1)], patience);
             slept_on = Some(word);
             if self.word.load(Ordering::Relaxed) == word {
                 self.bury_holder(thread, word);
@@ -195,8 +244,63 @@ impl RobustNode {
                 self.waiters.store(1, Ordering::Relaxed);
                 // Without a fence: before the next sleep it is announced anew.
                 slept_on = None;
-                acquired = self.spin(thread)?;
+                acquired = look()?;
             }
+        }
+    }
+
+    /// [`wait_until`](Self::wait_until) without ever sleeping.
+    fn watch<R>(
+        &self,
+        thread: &Thread,
+        deadline: Deadline,
+        attempt: impl Fn() -> Result<Option<R>, LockError>,
+    ) -> Result<R, LockError> {
+        let mut pauses = Pauses::new(deadline.waiting);
+        let mut asked = Instant::now();
+        loop {
+            if let Some(acquired) = attempt()? {
+                return Ok(acquired);
+            }
+            if pauses.pause() {
+                if deadline.remaining().is_none() {
+                    return Err(LockError::TimedOut { holder: self.holder().map(Box::new) });
+                }
+                if asked.elapsed() > futex::RECHECK {
+                    let word = self.word.load(Ordering::Relaxed);
+                    if word & TID != 0 && word != CLOSED {
+                        self.note_since(word);
+                        self.bury_holder(thread, word);
+                    }
+                    asked = Instant::now();
+                }
+            }
+        }
+    }
+
+    /// Who holds the lock at the moment.
+    pub(crate) fn holder(&self) -> Option<Holder> {
+        let word = self.word.load(Ordering::Relaxed);
+        let thread_id = word & TID;
+        if thread_id == 0 || word == CLOSED {
+            return None;
+        }
+        let noted = self.since.load(Ordering::Relaxed);
+        let since = (noted as u32 == thread_id).then(|| {
+            let milliseconds = (clock::milliseconds() as u32).wrapping_sub((noted >> 32) as u32);
+            Duration::from_millis(milliseconds.into())
+        });
+        let (process_id, command) = process::describe_thread(thread_id).unzip();
+        Some(Holder { thread_id, process_id, command, since })
+    }
+
+    /// Before a sleep: notes since when the holder has been seen, if nobody did so yet. A release
+    /// under waiters clears it. Only for people.
+    fn note_since(&self, word: u32) {
+        let id = word & TID;
+        if self.since.load(Ordering::Relaxed) as u32 != id {
+            let now = clock::milliseconds() << 32;
+            self.since.store(now | u64::from(id), Ordering::Relaxed);
         }
     }
 
@@ -233,16 +337,16 @@ impl RobustNode {
     /// The looks are far apart, and further with each: every look takes the cache line from the
     /// holder, who with the line to itself goes through hundreds of short critical sections in the
     /// time that handing it over once takes.
-    fn spin(&self, thread: &Thread) -> Result<Option<Acquired>, LockError> {
+    fn spin<R>(attempt: impl Fn() -> Result<Option<R>, LockError>) -> Result<Option<R>, LockError> {
         for round in SPIN_ROUNDS.take(looks(usize::MAX)) {
-            if let Some(acquired) = self.take_if_free(thread)? {
-                return Ok(Some(acquired));
+            if let Some(result) = attempt()? {
+                return Ok(Some(result));
             }
             for _ in 0..(1_u32 << round) {
                 spin_loop();
             }
         }
-        self.take_if_free(thread)
+        attempt()
     }
 
     /// Whether this thread holds the lock, and not only a copy of a guard that a fork made.
@@ -327,6 +431,7 @@ impl RobustNode {
             // Cleared while the lock is held, or a sleeper's flag could be lost: see above. And only
             // if it was seen: one that is set between the look and here may have no other wake.
             self.waiters.store(0, Ordering::Relaxed);
+            self.since.store(0, Ordering::Relaxed);
         }
         // Release: pairs with the Acquire in `take`, and keeps the flag's store before this one.
         self.word.store(word, Ordering::Release);

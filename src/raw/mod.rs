@@ -5,3 +5,4 @@ pub(crate) mod bytes;
 pub(crate) mod deadline;
 pub(crate) mod event_count;
 pub(crate) mod lock;
+pub(crate) mod waiting;

@@ -3,27 +3,27 @@
 //!
 //! # Who is attached
 //!
-//! Every attachment holds a shared flock on an open file description of its own. Whoever gets the
-//! exclusive one knows that nobody else is attached. The kernel drops it at death.
+//! Every attachment has an open file description of its own, and on it a read lock of one byte far
+//! beyond the file's end (`os::shm::try_hold`). The kernel drops it at death. Whoever gets the write
+//! lock of that byte knows that nobody else is attached, and keeps others from coming. A write lock
+//! needs a descriptor that is open for writing: who may only read a segment cannot lock anybody out.
 //!
 //! # Leaving
 //!
-//! The last one to leave an ephemeral segment removes its name. A death between any two steps leaves
-//! a file that nobody holds: the next opener, or `gc`, takes it for what it is.
+//! The last one to leave an ephemeral segment removes its name (see `removal`).
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
-use std::time::Duration;
 
 use crate::error::{OsError, SegmentError};
-use crate::os::hooks;
 use crate::os::mapping::Mapping;
-use crate::os::shm::{self, Hold};
+use crate::os::shm;
 use crate::seam::robust_list;
 use crate::segment::backing::Backing;
-use crate::segment::registry::{self, Membership};
+use crate::segment::registry::Membership;
+use crate::segment::removal;
 
 /// A segment as this process sees it.
 #[derive(Debug)]
@@ -70,8 +70,8 @@ pub(crate) struct Role {
 }
 
 impl Attachment {
-    /// Takes part in the segment of a file, whose shared lock the caller has taken and whose header
-    /// the caller has checked.
+    /// Takes part in the segment of a file, to which the caller has attached and whose header the
+    /// caller has checked.
     pub(crate) fn of_file(
         file: OwnedFd,
         mapping: Mapping,
@@ -142,12 +142,14 @@ impl Attachment {
         self.file().map_or(Ok(()), |file| shm::commit(file, start, length))
     }
 
-    /// Gives the whole pages within a range back.
+    /// Gives the whole pages within a range back, if it lies within the segment.
     pub(crate) fn discard(&self, start: u64, length: u64) {
         const PAGE: u64 = 4096;
-        let first = start.next_multiple_of(PAGE);
-        let end = (start + length) / PAGE * PAGE;
+        // From shared memory: anything.
+        let end = start.checked_add(length).filter(|end| *end <= self.length as u64);
+        let pages = start.checked_next_multiple_of(PAGE).zip(end.map(|end| end / PAGE * PAGE));
         if let Some(file) = self.file()
+            && let Some((first, end)) = pages
             && end > first
         {
             // Pages that stay are only not given back yet.
@@ -164,8 +166,8 @@ impl Drop for Attachment {
             memory,
             start,
             end: start + self.length,
-            home: self.home.take(),
-            ephemeral: self.ephemeral,
+            home: self.home.take().filter(|_| self.ephemeral),
+            writable: self.writable,
         };
         if !remains.are_needed() {
             remains.bury();
@@ -187,15 +189,16 @@ struct Remains {
     memory: Memory,
     start: usize,
     end: usize,
+    /// The name to remove.
     home: Option<Home>,
-    ephemeral: bool,
+    writable: bool,
 }
 
 static GRAVEYARD: Mutex<Vec<Remains>> = Mutex::new(Vec::new());
 
-/// The lock of a list below, which is held for moments. None if it does not come: a fork copied it
+/// The lock of a list of this process, which is held for moments. None if it does not come: a fork copied it
 /// while another thread held it, and in the child nobody will release it.
-fn lock_soon<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+pub(super) fn lock_soon<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     const ATTEMPTS: usize = 1000;
     for _ in 0..ATTEMPTS {
         match mutex.try_lock() {
@@ -209,7 +212,7 @@ fn lock_soon<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 
 /// Looks whether what had to stay can go by now.
 fn bury_again() {
-    remove_late();
+    removal::look_again();
     let Ok(mut remains) = GRAVEYARD.try_lock() else { return };
     if remains.is_empty() {
         return;
@@ -225,103 +228,10 @@ impl Remains {
     }
 
     fn bury(self) {
-        if let (true, Some(home), Memory::File { file, .. }) =
-            (self.ephemeral, &self.home, &self.memory)
-        {
-            // Whatever fails here leaves a stale segment, which is recognised as such.
-            if matches!(remove_if_last(file.as_fd(), &home.path), Ok(false)) {
-                let inode = shm::status(file.as_fd()).map_or((0, 0), |status| status.inode);
-                leave_for_later(home.path.clone(), inode);
-            }
+        if let (Some(home), Memory::File { file, .. }) = (&self.home, &self.memory) {
+            removal::leave(file.as_fd(), self.writable, &home.path);
         }
     }
-}
-
-/// Removes the name of a segment that nobody else is attached to. False if somebody seems to be who
-/// may not remove it in turn.
-///
-/// A child that this process has forked to start another program has all of its parent's files until
-/// it calls exec, and so is attached for that moment. So right after a fork, this looks again for a
-/// while.
-fn remove_if_last(file: BorrowedFd<'_>, path: &Path) -> Result<bool, OsError> {
-    const PAUSE: Duration = Duration::from_millis(1);
-    while !shm::try_hold(file, Hold::Exclusive)? {
-        match registry::last_fork() {
-            None => return Ok(true),
-            Some(ago) if ago > registry::FORK_TO_EXEC => return Ok(false),
-            Some(_) => std::thread::sleep(PAUSE),
-        }
-    }
-    unlink_this(path, shm::status(file)?.inode).map(|_| true)
-}
-
-/// Names that this process could not remove when it left, because others were attached: perhaps only
-/// children that had not called exec yet.
-static LATER: Mutex<Vec<(PathBuf, (u64, u64))>> = Mutex::new(Vec::new());
-
-fn leave_for_later(path: PathBuf, inode: (u64, u64)) {
-    static AT_EXIT: std::sync::Once = std::sync::Once::new();
-    AT_EXIT.call_once(|| hooks::at_exit(at_exit));
-    if let Some(mut later) = lock_soon(&LATER) {
-        later.push((path, inode));
-    }
-}
-
-extern "C" fn at_exit() {
-    remove_late();
-}
-
-/// Removes those names that have become stale; forgets those that others took care of.
-fn remove_late() {
-    let Ok(mut later) = LATER.try_lock() else { return };
-    later.retain(|(path, inode)| matches!(remove_stale(path, *inode), Ok(false)));
-}
-
-/// False if somebody is attached to that file still.
-fn remove_stale(path: &Path, inode: (u64, u64)) -> Result<bool, OsError> {
-    let file = shm::open(path, false)?;
-    if shm::status(file.as_fd())?.inode != inode {
-        return Ok(true);
-    }
-    if !shm::try_hold(file.as_fd(), Hold::Exclusive)? {
-        return Ok(false);
-    }
-    unlink_this(path, inode).map(|_| true)
-}
-
-/// What came of an attempt to remove a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Removal {
-    Done,
-    /// It leads to another file, or nowhere.
-    Gone,
-    /// Somebody else is removing it, or finding out whether to.
-    Passing,
-}
-
-/// Removes the name of a file that others may be attached to.
-pub(crate) fn remove_name(path: &Path, inode: (u64, u64)) -> Result<Removal, OsError> {
-    let file = shm::open(path, true)?;
-    if shm::status(file.as_fd())?.inode != inode {
-        return Ok(Removal::Gone);
-    }
-    // Among others, beside whom nobody holds the file alone, one remover at a time.
-    if !shm::try_hold(file.as_fd(), Hold::Shared)? || !shm::try_remover(file.as_fd())? {
-        return Ok(Removal::Passing);
-    }
-    unlink_this(path, inode)
-}
-
-/// Removes a name if it still leads to that file, and not to another that took its place.
-///
-/// The caller keeps all others who would remove it away, so that none removes a successor: it holds
-/// the file alone, or together with others and the removers' lock.
-pub(crate) fn unlink_this(path: &Path, inode: (u64, u64)) -> Result<Removal, OsError> {
-    if shm::status_of(path)?.inode != inode {
-        return Ok(Removal::Gone);
-    }
-    shm::unlink(path)?;
-    Ok(Removal::Done)
 }
 
 /// Use of one object: its memory is not given to another one while this exists.

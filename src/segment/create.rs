@@ -1,7 +1,7 @@
 //! Making a segment: all or nothing.
 //!
-//! The file is made without a name (O_TMPFILE), filled in, locked, and then linked to its name, which
-//! fails if the name is taken. So nobody ever sees a half-made segment, and a creator that dies
+//! The file is made without a name (O_TMPFILE), filled in, attached to, and then linked to its name,
+//! which fails if the name is taken. So nobody ever sees a half-made segment, and a creator that dies
 //! leaves nothing behind.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -210,14 +210,22 @@ impl<'a> Directory<'a> {
         let mut chain = Chain { end: Some(&page.header.next_block), ..Chain::default() };
         chain.entries.extend((0_u32..).zip(&page.entries).take(FIRST_ENTRIES));
         let most = self.attachment.length() / size_of::<Block>();
+        // Brent's algorithm: a mark that every link is compared with, and that moves to the current
+        // one after 1, 2, 4, ... links. It costs a few times the number of blocks that there are,
+        // where `most` is as large as the segment's address space.
+        let (mut mark, mut since, mut until) = (0, 0_usize, 1_usize);
         while let Some(link) = chain.end {
             // Acquire: pairs with the Release in `grow`; the block is zeroed.
             let offset = link.load(Ordering::Acquire);
             if offset == 0 {
                 break;
             }
-            if chain.blocks.len() >= most {
+            if offset == mark || chain.blocks.len() >= most {
                 return Err("the directory runs in a circle");
+            }
+            since += 1;
+            if since == until {
+                (mark, since, until) = (offset, 0, until * 2);
             }
             let block = self
                 .attachment

@@ -26,6 +26,7 @@ mod open;
 mod options;
 pub(crate) mod region;
 mod registry;
+mod removal;
 mod retry;
 
 pub use backing::Backing;
@@ -64,7 +65,8 @@ use directory::Directory;
 /// * An ephemeral segment (the default) goes with its last user. If that one is killed, the next
 ///   `open`, `create` or [`gc`](Self::gc) recognises what it left: the kernel tells whether anybody
 ///   is attached, so no daemon and no process id is involved. A process that exits without dropping
-///   its handles (a `static`, `std::process::exit`) counts as killed.
+///   its handles (a `static`, `std::process::exit`) counts as killed, and so does a last user without
+///   the right to write to the file.
 /// * A persistent segment stays, with all that was committed.
 /// * An object is there completely or not at all; a process killed while it creates or removes one
 ///   leaves nothing that needs repair.

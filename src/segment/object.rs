@@ -31,10 +31,26 @@ pub enum ObjectKind {
     Queue = 6,
     /// [`Event`](crate::Event)
     Event = 7,
+    /// [`ReentrantMutex`](crate::ReentrantMutex)
+    ReentrantMutex = 8,
+    /// [`RwLock`](crate::RwLock)
+    RwLock = 9,
+    /// [`Semaphore`](crate::Semaphore)
+    Semaphore = 10,
+    /// [`Condvar`](crate::Condvar)
+    Condvar = 11,
+    /// [`Barrier`](crate::Barrier)
+    Barrier = 12,
+    /// [`Once`](crate::Once)
+    Once = 13,
+    /// [`OnceValue`](crate::OnceValue)
+    OnceValue = 14,
+    /// [`Latest`](crate::Latest)
+    Latest = 15,
 }
 
 impl ObjectKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 15] = [
         Self::Mutex,
         Self::Value,
         Self::Counter,
@@ -42,6 +58,14 @@ impl ObjectKind {
         Self::Array,
         Self::Queue,
         Self::Event,
+        Self::ReentrantMutex,
+        Self::RwLock,
+        Self::Semaphore,
+        Self::Condvar,
+        Self::Barrier,
+        Self::Once,
+        Self::OnceValue,
+        Self::Latest,
     ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {

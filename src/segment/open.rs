@@ -1,9 +1,9 @@
 //! Joining a segment that exists, and telling it from one that the dead left behind.
 //!
-//! An opener first tries for the exclusive lock. If it gets it, nobody is attached: an ephemeral
-//! segment is then stale and is removed, a persistent one is kept and the lock converted. If not,
-//! somebody is attached, and the shared lock is taken beside them; if that fails too, another
-//! process is just finding out the same, and this one tries again.
+//! An opener first asks the kernel who is attached. If nobody is, an ephemeral segment is stale, and
+//! is removed. Else it attaches beside them; if it cannot, because another process is just removing
+//! the name, it tries again. Nobody attaches before it knows that a segment lives: two who found each
+//! other in a stale one would both take it for a live one.
 //!
 //! A segment that was removed in the meantime has no name any more (its link count is 0), which is
 //! looked at last.
@@ -15,10 +15,11 @@ use bytemuck::Zeroable;
 
 use crate::error::{OsError, SegmentError};
 use crate::layout::FIRST_PAGE;
-use crate::os::shm::{self, Hold};
-use crate::segment::attachment::{self, Attachment, Home, Removal, Role};
+use crate::os::shm::{self, Hold, Others};
+use crate::segment::attachment::{Attachment, Home, Role};
 use crate::segment::header::{Checked, Fields, Lifetime};
 use crate::segment::options::SegmentOptions;
+use crate::segment::removal::{self, Removal};
 use crate::segment::retry::Retry;
 use crate::segment::{Segment, create, name};
 
@@ -34,7 +35,9 @@ pub(crate) fn open(
                 let home = Home { name: name::bare(name).to_owned(), path: path.to_owned() };
                 return attach(options, file, header, Some(home));
             }
-            Err(NotJoined::Nothing) => {
+            // To a reader, one that it may not remove is no segment either.
+            Err(NotJoined::Stale(error)) if !options.read_only => return Err(error),
+            Err(NotJoined::Nothing | NotJoined::Stale(_)) => {
                 return Err(SegmentError::NotFound { name: name::bare(name).to_owned() });
             }
             Err(NotJoined::Passing) => retry.pause()?,
@@ -48,10 +51,15 @@ pub(crate) fn inherited(
     options: &SegmentOptions,
     passed: BorrowedFd<'_>,
 ) -> Result<Segment, SegmentError> {
+    const PLACE: &str = "the inherited segment";
     // A description of our own: locks belong to descriptions.
     let file = shm::reopen(passed, !options.read_only)?;
-    let header = read_header(file.as_fd(), Path::new("the inherited segment"))?;
-    shm::try_hold(file.as_fd(), Hold::Shared)?;
+    let header = read_header(file.as_fd(), Path::new(PLACE))?;
+    let mut retry = Retry::new(PLACE);
+    // Somebody may be removing its name.
+    while !shm::try_hold(file.as_fd(), Hold::Shared)? {
+        retry.pause()?;
+    }
     attach(options, file, header, None)
 }
 
@@ -77,8 +85,10 @@ struct Joined {
 enum NotJoined {
     /// There is none, or there was a stale one, which is gone now.
     Nothing,
-    /// Somebody is about to remove it, or to find out whether it is stale.
+    /// Somebody is about to remove it.
     Passing,
+    /// There is a stale one, which this process may not remove.
+    Stale(SegmentError),
     Refused(SegmentError),
 }
 
@@ -102,20 +112,12 @@ fn join(path: &Path, writable: bool) -> Result<Joined, NotJoined> {
     };
     // Before any lock is taken: it may be somebody else's file.
     let header = read_header(file.as_fd(), path)?;
-    let alone = shm::try_hold(file.as_fd(), Hold::Exclusive)?;
-    if alone && header.lifetime == Lifetime::Ephemeral {
-        // With the exclusive lock held nobody can join it. One without a name is gone already.
-        let status = shm::status(file.as_fd())?;
-        if status.links > 0 {
-            attachment::unlink_this(path, status.inode)
-                .or_else(
-                    |error| {
-                        if shm::is_missing(&error) { Ok(Removal::Gone) } else { Err(error) }
-                    },
-                )
-                .map_err(|error| refused(error, path))?;
+    match shm::held_by_others(file.as_fd())? {
+        Others::Nothing if header.lifetime == Lifetime::Ephemeral => {
+            return Err(retire(file.as_fd(), path));
         }
-        return Err(NotJoined::Nothing);
+        Others::Nothing | Others::Shared => {}
+        Others::Exclusive => return Err(NotJoined::Passing),
     }
     if !shm::try_hold(file.as_fd(), Hold::Shared)? {
         return Err(NotJoined::Passing);
@@ -124,6 +126,19 @@ fn join(path: &Path, writable: bool) -> Result<Joined, NotJoined> {
         return Err(NotJoined::Passing);
     }
     Ok(Joined { file, header })
+}
+
+/// Removes a stale segment.
+fn retire(file: BorrowedFd<'_>, path: &Path) -> NotJoined {
+    let removed =
+        shm::status(file).and_then(|status| removal::remove_stale(path, status.inode));
+    match removed {
+        Ok(Removal::Done | Removal::Gone) => NotJoined::Nothing,
+        // Somebody else removes it.
+        Ok(Removal::InUse | Removal::Passing) => NotJoined::Passing,
+        Err(error) if shm::is_forbidden(&error) => NotJoined::Stale(refused(error, path)),
+        Err(error) => refused(error, path).into(),
+    }
 }
 
 /// What is under a name that somebody wants to create.
@@ -145,7 +160,7 @@ pub(crate) fn reclaim(path: &Path) -> Result<Found, SegmentError> {
         Ok(_) => Ok(Found::InUse),
         Err(NotJoined::Nothing) => Ok(Found::Nothing),
         Err(NotJoined::Passing) => Ok(Found::Passing),
-        Err(NotJoined::Refused(error)) => Err(error),
+        Err(NotJoined::Stale(error) | NotJoined::Refused(error)) => Err(error),
     }
 }
 
@@ -197,17 +212,17 @@ pub(crate) fn unlink(name: &str, path: &Path) -> Result<(), SegmentError> {
         if shm::is_missing(&error) { not_found() } else { refused(error, path) }
     })?;
     // A damaged one, or one of another version, can be removed; what is none is not ours to remove.
-    if let Err(error @ SegmentError::NotASegment { .. }) = read_header(file.as_fd(), path) {
-        return Err(error);
-    }
+    let ephemeral = match read_header(file.as_fd(), path) {
+        Err(error @ SegmentError::NotASegment { .. }) => return Err(error),
+        header => header.is_ok_and(|header| header.lifetime == Lifetime::Ephemeral),
+    };
     let inode = shm::status(file.as_fd())?.inode;
     let mut retry = Retry::new(name);
     loop {
-        match attachment::remove_name(path, inode) {
+        match removal::remove(path, inode, ephemeral) {
             Ok(Removal::Done) => return Ok(()),
             Ok(Removal::Gone) => return Err(not_found()),
-            Ok(Removal::Passing) => retry.pause()?,
-            Err(error) if shm::is_missing(&error) => return Err(not_found()),
+            Ok(Removal::InUse | Removal::Passing) => retry.pause()?,
             Err(error) => return Err(refused(error, path)),
         }
     }

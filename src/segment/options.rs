@@ -69,8 +69,8 @@ impl SegmentOptions {
     }
 
     /// Whether a new segment stays when its last user is gone; joining one takes it as it is
-    /// ([`Segment::is_ephemeral`]). If not (the default), the last one
-    /// to leave removes it, and if that one was killed, the next opener or [`Segment::gc`] does.
+    /// ([`Segment::is_ephemeral`]). If not (the default), the last one to leave removes it; if that
+    /// one was killed, or may not write to the file, the next opener or [`Segment::gc`] does.
     pub fn persistent(mut self, persistent: bool) -> Self {
         self.lifetime = if persistent { Lifetime::Persistent } else { Lifetime::Ephemeral };
         self

@@ -6,10 +6,13 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::LockError;
 use crate::layout::Plain;
 use crate::raw::bytes::{self, Slot};
+use crate::raw::deadline::Deadline;
+use crate::raw::waiting::Waiting;
 use crate::segment::attachment::{Anchor, Attachment};
 use crate::shared::Shared;
 
@@ -63,7 +66,8 @@ impl Extent {
     pub(crate) fn head<L: Plain>(&self) -> Option<Located<L>> {
         let place = checked(self.start, self.length, 0, size_of::<L>(), align_of::<L>())?;
         let writable = self.anchor.attachment().writable;
-        Some(Located { anchor: Arc::clone(&self.anchor), place: place.cast(), writable })
+        let anchor = Arc::clone(&self.anchor);
+        Some(Located { anchor, place: place.cast(), writable, waiting: Waiting::Adaptive })
     }
 
     /// Room for one value.
@@ -105,6 +109,8 @@ pub(crate) struct Located<L> {
     anchor: Arc<Anchor>,
     place: NonNull<L>,
     writable: bool,
+    /// How this handle waits.
+    pub(crate) waiting: Waiting,
 }
 
 // SAFETY: a reference to a Plain structure, which consists of atomics.
@@ -137,6 +143,17 @@ impl<L: Plain> Located<L> {
 
     pub(crate) fn is_writable(&self) -> bool {
         self.writable
+    }
+
+    /// As long as it takes, in this handle's manner.
+    #[inline]
+    pub(crate) fn forever(&self) -> Deadline {
+        Deadline::NEVER.with(self.waiting)
+    }
+
+    /// For so long, in this handle's manner.
+    pub(crate) fn within(&self, timeout: Duration) -> Deadline {
+        Deadline::after(timeout).with(self.waiting)
     }
 }
 

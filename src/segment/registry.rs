@@ -48,8 +48,8 @@ impl Membership {
         static HOOKS: Once = Once::new();
         HOOKS.call_once(|| {
             LazyLock::force(&START);
-            // Without the hooks a forked child would share its parent's locks: no worse than flock
-            // itself, and only out of memory brings it about.
+            // Without the hooks a forked child would share its parent's locks: only out of memory
+            // brings that about.
             let _no_memory = hooks::at_fork(Some(prepare), Some(parent), Some(child));
         });
         let mut guard = registry();

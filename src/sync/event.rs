@@ -19,6 +19,7 @@ use crate::error::LockError;
 use crate::layout;
 use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
+use crate::raw::waiting::waits;
 use crate::seam::atomic::AtomicU32;
 use crate::seam::membarrier;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
@@ -144,7 +145,7 @@ impl Event {
     ///
     /// [`ReadOnly`](LockError::ReadOnly): waiters announce themselves.
     pub fn wait(&self) -> Result<(), LockError> {
-        self.inner.writable()?.await_signal(Deadline::Never);
+        self.inner.writable()?.await_signal(self.inner.forever());
         Ok(())
     }
 
@@ -155,9 +156,11 @@ impl Event {
     ///
     /// [`ReadOnly`](LockError::ReadOnly).
     pub fn wait_timeout(&self, timeout: Duration) -> Result<bool, LockError> {
-        Ok(self.inner.writable()?.await_signal(Deadline::after(timeout)))
+        Ok(self.inner.writable()?.await_signal(self.inner.within(timeout)))
     }
 }
+
+waits!(Event, inner);
 
 #[allow(private_interfaces)] // sealed
 impl Mechanics for Event {

@@ -16,6 +16,7 @@ use crate::layout;
 use crate::raw::bytes::{self, Slot};
 use crate::raw::deadline::Deadline;
 use crate::raw::lock::{Acquired, Release};
+use crate::raw::waiting::{tells_holder, waits};
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located};
 use crate::shared::Shared;
@@ -140,7 +141,7 @@ impl<T: Shared> Mutex<T> {
     pub fn lock(&self) -> Outcome<'_, T> {
         match self.take_at_once() {
             Some(guard) => Ok(guard),
-            None => self.lock_slowly(Deadline::Never),
+            None => self.lock_slowly(self.node.forever()),
         }
     }
 
@@ -167,7 +168,7 @@ impl<T: Shared> Mutex<T> {
     pub fn lock_timeout(&self, timeout: Duration) -> Outcome<'_, T> {
         match self.take_at_once() {
             Some(guard) => Ok(guard),
-            None => self.lock_slowly(Deadline::after(timeout)),
+            None => self.lock_slowly(self.node.within(timeout)),
         }
     }
 
@@ -298,6 +299,9 @@ impl<T: Shared + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
 const fn data_offset<T>() -> usize {
     size_of::<layout::Mutex>().next_multiple_of(bytes::alignment::<T>())
 }
+
+waits!(Mutex<T>, node);
+tells_holder!(Mutex<T>, node.lock);
 
 #[allow(private_interfaces)] // sealed
 impl<T: Shared> Mechanics for Mutex<T> {

@@ -127,8 +127,18 @@ impl Drop for Actor {
     }
 }
 
-/// Whether a process sleeps in the kernel: state `S` of proc_pid_stat(5).
+/// A process's state of proc_pid_stat(5), if there is such a process.
+fn state(pid: Pid) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Whether a process sleeps in the kernel.
 pub(crate) fn sleeps(pid: Pid) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
+    state(pid) == Some('S')
+}
+
+/// Whether there is such a process that has not ended, and only waits to be waited for.
+pub(crate) fn lives(pid: Pid) -> bool {
+    state(pid).is_some_and(|state| state != 'Z')
 }

@@ -1,5 +1,7 @@
 //! The command line: ours, and what cargo's test runners pass.
 
+use std::path::PathBuf;
+
 use crate::round::Situation;
 
 #[derive(Default)]
@@ -13,6 +15,8 @@ pub(crate) struct Args {
     pub(crate) then: Option<usize>,
     pub(crate) stride: Option<usize>,
     pub(crate) jobs: Option<usize>,
+    /// The file whose table of results is brought up to date.
+    pub(crate) write: Option<PathBuf>,
     /// Run by the supervisor: one case and situation, which talks in JSON.
     pub(crate) worker: bool,
     /// A part of a case's name, as with other test binaries.
@@ -30,6 +34,8 @@ The kill matrix: every operation, killed at every instruction.
   --then M         with --at: where the peer is stopped or the repairer killed
   --jobs N         how many cases at once (default: one a core)
   --json           one object a case and situation
+  --write FILE     puts the rows into a table in a Markdown file, in place of those of the same
+                   cases and situations; as each is ready, so the whole can be made in parts
   NAME...          cases whose names contain one of these";
 
 impl Args {
@@ -60,6 +66,7 @@ impl Args {
                 "--then" => args.then = Some(number(next()?)?),
                 "--stride" => args.stride = Some(number(next()?)?.max(1)),
                 "--jobs" => args.jobs = Some(number(next()?)?.max(1)),
+                "--write" => args.write = Some(next()?.into()),
                 "--help" | "-h" => {
                     println!("{USAGE}");
                     std::process::exit(0);
@@ -70,6 +77,12 @@ impl Args {
                 flag if flag.starts_with('-') => {}
                 name => args.filters.push(name.to_owned()),
             }
+        }
+        if args.write.is_some() && args.at.is_some() {
+            return Err("--write is for whole operations, not for one instruction".to_owned());
+        }
+        if args.write.is_some() && cfg!(debug_assertions) {
+            return Err("--write is for the release build".to_owned());
         }
         Ok(args)
     }

@@ -14,6 +14,8 @@ pub(crate) struct Case {
     pub(crate) heavy: bool,
     /// Run by the survivor: makes the segment and its objects, and keeps them.
     pub(crate) setup: fn(&World),
+    /// Who in the victim's process runs it.
+    pub(crate) by: By,
     /// Run by the victim up to the start of the operation, which is the function that it returns.
     pub(crate) operation: fn(&World) -> Operation,
     /// Lets the operation go on where it blocks. Run by the survivor.
@@ -28,6 +30,12 @@ pub(crate) struct Case {
     pub(crate) contract: fn(&World, &Seen) -> Verdict,
     /// More operations on the same object, by the survivor and by a new process.
     pub(crate) usage: fn(&World, usize) -> Verdict,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    FirstThread,
+    OtherThread,
 }
 
 pub(crate) type Operation = Box<dyn FnMut()>;

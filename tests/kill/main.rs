@@ -9,6 +9,7 @@
 //! ```text
 //! cargo test --release --test kill                  # a spread of each operation
 //! cargo test --release --test kill -- --full        # every instruction
+//! cargo test --release --test kill -- --full --write docs/kill-matrix.md
 //! cargo test --release --test kill -- --case mutex-unlock --situation alone --at 17
 //! cargo test --release --test kill -- --help
 //! ```
@@ -24,6 +25,8 @@ mod case;
 #[cfg(target_arch = "x86_64")]
 mod cases;
 #[cfg(target_arch = "x86_64")]
+mod group;
+#[cfg(target_arch = "x86_64")]
 mod path;
 #[cfg(target_arch = "x86_64")]
 mod report;
@@ -33,6 +36,8 @@ mod round;
 mod source;
 #[cfg(target_arch = "x86_64")]
 mod supervise;
+#[cfg(target_arch = "x86_64")]
+mod table;
 #[cfg(target_arch = "x86_64")]
 mod tracee;
 #[cfg(target_arch = "x86_64")]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::actor::{Actor, Line, PATIENCE};
-use crate::case::{Broken, Case, Kind, Seen, WaitFrom, World};
+use crate::case::{Broken, By, Case, Kind, Seen, WaitFrom, World};
 use crate::path::Path;
 use crate::tracee::{Came, Tracee};
 
@@ -25,6 +25,25 @@ impl Situation {
             Self::BlockedWaiter => "blocked-waiter",
             Self::StoppedPeer => "stopped-peer",
             Self::SecondDeath => "second-death",
+        }
+    }
+
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::Alone => {
+                "nobody else is at it when the victim dies; the survivors come afterwards"
+            }
+            Self::BlockedWaiter => {
+                "another process waits for what the victim has, or comes to need it as it dies"
+            }
+            Self::StoppedPeer => {
+                "another process is stopped in the middle of the same operation while the victim \
+                 dies, and goes on afterwards"
+            }
+            Self::SecondDeath => {
+                "the process that repairs what the victim left is killed as well, somewhere in its \
+                 repair"
+            }
         }
     }
 
@@ -120,6 +139,11 @@ pub(crate) fn segment_name(worker: u32) -> String {
     format!("outlive-kill-{worker:08}")
 }
 
+/// The worker whose segment that file is.
+pub(crate) fn worker_of(file: &str) -> Option<u32> {
+    file.strip_prefix("outlive-kill-")?.get(..8)?.parse().ok()
+}
+
 /// The files of a case's segments that there are.
 pub(crate) fn files(name: &str) -> Vec<String> {
     let Ok(directory) = std::fs::read_dir("/dev/shm") else { return Vec::new() };
@@ -128,7 +152,7 @@ pub(crate) fn files(name: &str) -> Vec<String> {
 }
 
 fn victim(case: &Case, name: &str) -> Option<Tracee> {
-    Tracee::start(|| (case.operation)(&World::new(name)))
+    Tracee::start(case.by, || (case.operation)(&World::new(name)))
 }
 
 fn waiter(case: &Case, name: &str) -> Option<Actor> {
@@ -182,7 +206,12 @@ pub(crate) fn record(case: &Case, situation: Situation, name: &str) -> Result<Pa
 
 /// A repair of more instructions than that is not stepped through from its start: it may take
 /// another path than the recorded one, which depends on what is to be repaired.
-const LONG: usize = 1500;
+const LONG: usize = 3000;
+
+/// Whether there is a repair, and it may be stepped through from its start.
+pub(crate) fn is_short(repair: Option<&Path>) -> bool {
+    repair.is_some_and(|path| path.len() <= LONG)
+}
 
 /// Runs a situation with a death at a place, and records the repair if its path is not given.
 pub(crate) fn run(
@@ -253,9 +282,9 @@ fn attempt(
     // One that executes another program lives on, as nobody that its locks know.
     let executes = came == Came::Ended && dying.release_program();
     if !executes {
-        dying.actor.kill();
+        dying.kill();
     }
-    let death = Instant::now();
+    let mut death = Instant::now();
 
     if let Some(peer) = &mut peer {
         if case.unblock.is_some() {
@@ -268,15 +297,16 @@ fn attempt(
     }
     if situation == Situation::SecondDeath {
         let repair = case.repair.expect("a repair");
-        let mut repairer =
-            Tracee::start(|| repair(&World::new(name))).ok_or_else(|| hung("the repairer"))?;
+        let mut repairer = Tracee::start(By::FirstThread, || repair(&World::new(name)))
+            .ok_or_else(|| hung("the repairer"))?;
         seen.repaired = true;
         match repair_path {
-            Some(path) if path.len() > LONG => drop(repairer.go(path, at.then, None)),
-            Some(_) => drop(repairer.steps(at.then)),
+            Some(_) if is_short(repair_path) => drop(repairer.steps(at.then)),
+            Some(path) => drop(repairer.go(path, at.then, None)),
             None => outcome.repair = Some(repairer.record(&mut || {})),
         }
-        repairer.actor.kill();
+        repairer.kill();
+        death = Instant::now();
     }
     if let Some(waiting) = &mut waiting {
         survivor.0.line.say("release");
@@ -297,7 +327,7 @@ fn attempt(
     let recovery = death.elapsed();
     hear_verdict(&mut survivor.0.line, "a thousand more operations")?;
     newcomer(case, name)?;
-    dying.actor.kill();
+    dying.kill();
     survivor.0.line.say("leave");
     if !survivor.0.ends() {
         return Err(hung("the survivor, when it leaves"));

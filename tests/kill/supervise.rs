@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -10,8 +10,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::Args;
 use crate::case::Case;
+use crate::group::{self, Group};
 use crate::report::{News, Report};
-use crate::round::{Situation, files, segment_name};
+use crate::round::Situation;
+use crate::table::Table;
 
 /// A worker tells something at least that often, or it hangs itself.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,6 +22,9 @@ type Job = (usize, &'static str, Situation);
 
 /// Returns whether all passed.
 pub(crate) fn supervise(cases: &[Case], args: &Args) -> bool {
+    let mut table =
+        args.write.as_ref().map(|path| Table::open(path.clone(), cases).expect("read the table"));
+    group::prepare();
     let mut jobs = VecDeque::new();
     for case in cases.iter().filter(|case| args.wants(case.name)) {
         for situation in Situation::ALL {
@@ -60,6 +65,9 @@ pub(crate) fn supervise(cases: &[Case], args: &Args) -> bool {
         // In the order of the cases, whichever is ready first.
         let mut early = std::collections::BTreeMap::new();
         for (index, report) in hear {
+            if let Some(table) = table.as_mut().filter(|_| !report.unfinished) {
+                table.put(report.clone()).expect("write the table");
+            }
             early.insert(index, report);
             while let Some(report) = early.remove(&reports.len()) {
                 bar.suspend(|| show(&report, args));
@@ -100,8 +108,8 @@ fn run((_, case, situation): Job, args: &Args, bar: &ProgressBar) -> Report {
             command.args([flag, &value.to_string()]);
         }
     }
-    let mut child = command.stdout(Stdio::piped()).spawn().expect("spawn");
-    let output = BufReader::new(child.stdout.take().expect("stdout"));
+    let (group, output) = Group::start(&mut command);
+    let output = BufReader::new(output);
     let (tell, hear) = mpsc::channel();
     std::thread::spawn(move || {
         for line in output.lines().map_while(Result::ok) {
@@ -124,16 +132,11 @@ fn run((_, case, situation): Job, args: &Args, bar: &ProgressBar) -> Report {
             // Neither the harness nor the survivors are to end like this.
             Err(_) => {
                 let (case, situation) = (case.to_owned(), situation.name().to_owned());
-                break Report { case, situation, hung: 1, ..Report::default() };
+                break Report { case, situation, hung: 1, unfinished: true, ..Report::default() };
             }
         }
     };
     advance(1000);
-    let _dead = child.kill();
-    let _status = child.wait();
-    // Those of a worker that hung.
-    for left in files(&segment_name(child.id())) {
-        let _gone = std::fs::remove_file(format!("/dev/shm/{left}"));
-    }
+    drop(group); // nobody of it is left
     report
 }

@@ -9,10 +9,10 @@ use nix::libc;
 use nix::sys::ptrace;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, gettid};
 
-use crate::actor::{Actor, Line, sleeps};
-use crate::case::Operation;
+use crate::actor::{Actor, Line, PATIENCE, sleeps};
+use crate::case::{By, Operation};
 use crate::path::Path;
 
 /// What came of letting a tracee run.
@@ -58,6 +58,8 @@ extern "C" fn finish() {
 
 pub(crate) struct Tracee {
     pub(crate) actor: Actor,
+    /// The one that is traced: the process's first, or another one.
+    thread: Pid,
     /// It has ended, or executed another program.
     pub(crate) over: bool,
     /// The breakpoint that is set: where, and what it replaces.
@@ -67,22 +69,42 @@ pub(crate) struct Tracee {
 impl Tracee {
     /// Forks a process that prepares an operation, and stops before its first instruction. None if
     /// it dies on the way.
-    pub(crate) fn start(prepare: impl FnOnce() -> Operation) -> Option<Self> {
-        let actor = Actor::start(|_: &mut Line| {
+    pub(crate) fn start(by: By, prepare: impl FnOnce() -> Operation + Send) -> Option<Self> {
+        let run = |line: &mut Line| {
             ptrace::traceme().expect("traceme");
+            line.say(&gettid().to_string());
             let mut operation = prepare();
             breakpoint();
             operation();
             finish();
             // The handles are dropped by nobody: their owner is to end as it is.
             std::mem::forget(operation);
+        };
+        let mut actor = Actor::start(|line: &mut Line| match by {
+            By::FirstThread => run(line),
+            By::OtherThread => std::thread::scope(|scope| {
+                scope.spawn(|| run(line));
+            }),
         });
-        let mut tracee = Self { actor, over: false, planted: None };
+        let thread = Pid::from_raw(actor.line.hear(PATIENCE)?.parse().ok()?);
+        let mut tracee = Self { actor, thread, over: false, planted: None };
         (tracee.wait() == Came::Here).then_some(tracee)
     }
 
     fn pid(&self) -> Pid {
-        self.actor.pid
+        self.thread
+    }
+
+    /// Kills its process.
+    pub(crate) fn kill(&mut self) {
+        if self.thread != self.actor.pid {
+            let _gone = kill(self.actor.pid, Signal::SIGKILL);
+            // Who is traced is waited for by itself, and before its process's first thread can be.
+            while let Err(Errno::EINTR) | Ok(WaitStatus::Stopped(..)) =
+                waitpid(self.thread, Some(WaitPidFlag::__WALL))
+            {}
+        }
+        self.actor.kill();
     }
 
     /// Waits for the next stop.
@@ -106,6 +128,10 @@ impl Tracee {
                         return Came::Blocked;
                     }
                 }
+                Err(Errno::ECHILD) if self.thread != self.actor.pid => {
+                    // It executes another program, which gives it the first thread's id.
+                    self.thread = self.actor.pid;
+                }
                 _ => {
                     self.over = true;
                     self.actor.reaped();
@@ -123,7 +149,7 @@ impl Tracee {
         self.over || self.address() == finish as *const () as u64
     }
 
-    /// Runs one instruction; `unblock` is called if it sleeps.
+    /// Runs one instruction; `unblock` is called if it sleeps, and again if another one was served.
     fn step(&mut self, unblock: Option<&mut dyn FnMut()>) -> Came {
         if ptrace::step(self.pid(), None).is_err() {
             self.over = true;
@@ -133,13 +159,17 @@ impl Tracee {
     }
 
     fn settle(&mut self, unblock: Option<&mut dyn FnMut()>) -> Came {
-        match (self.wait(), unblock) {
-            (Came::Blocked, Some(unblock)) => {
-                unblock();
-                self.wait()
+        let mut came = self.wait();
+        if let Some(unblock) = unblock {
+            // Another process may wait as well, and have waited for longer.
+            for _ in 0..2 {
+                if came == Came::Blocked {
+                    unblock();
+                    came = self.wait();
+                }
             }
-            (came, _) => came,
         }
+        came
     }
 
     /// Runs the whole operation, instruction by instruction, and tells which they were.
@@ -208,7 +238,7 @@ impl Tracee {
                 other => return other,
             }
         }
-        Came::Here
+        if self.at_end() { Came::Ended } else { Came::Here }
     }
 
     fn run_to(
@@ -313,5 +343,11 @@ impl Tracee {
                 }
             }
         }
+    }
+}
+
+impl Drop for Tracee {
+    fn drop(&mut self) {
+        self.kill();
     }
 }

@@ -11,6 +11,7 @@ mod lifecycle;
 mod limits;
 mod options;
 mod permissions;
+mod readers;
 mod validation;
 
 roles! {
@@ -20,6 +21,9 @@ roles! {
     "create-in-a-loop": lifecycle::create_in_a_loop,
     "full-tmpfs": limits::full_tmpfs,
     "other-user": permissions::other_user,
+    "last-reader": permissions::last_reader,
+    "create-unwritable": permissions::create_unwritable,
+    "reader": readers::reader,
     "anonymous-child": anonymous::child,
     "read-only-child": anonymous::read_only_child,
     "create-objects": directory::create_objects,

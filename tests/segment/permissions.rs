@@ -5,29 +5,43 @@ use std::os::unix::fs::PermissionsExt;
 use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
 use outlive::{LockError, ObjectError, Segment, SegmentError};
 
-use crate::support::{Peer, no_spawning, say, unique};
+use crate::support::{Peer, await_death, no_spawning, say, unique, wait_for_go};
+
+/// In a child: goes on as another user.
+pub(crate) fn become_nobody() {
+    setgroups(&[]).unwrap();
+    setgid(Gid::from_raw(65534)).unwrap();
+    setuid(Uid::from_raw(65534)).unwrap();
+}
+
+/// Whether children can become another user. Says so if not.
+pub(crate) fn can_change_user() -> bool {
+    let root = geteuid().is_root();
+    if !root {
+        eprintln!("only root can become another user: that part was not tested");
+    }
+    root
+}
 
 /// `other-user NAME NAME NAME`: as nobody, tries a segment of mode 0600, one of 0644, one of 0666.
 pub(crate) fn other_user(arguments: &[String]) {
     let [private, readable, open] = arguments else { panic!("other-user NAME NAME NAME") };
-    setgroups(&[]).unwrap();
-    setgid(Gid::from_raw(65534)).unwrap();
-    setuid(Uid::from_raw(65534)).unwrap();
+    become_nobody();
 
-    let denied = |result: Result<Segment, SegmentError>| {
+    fn denied<T: std::fmt::Debug>(result: Result<T, SegmentError>) {
         let error = result.unwrap_err();
         assert!(matches!(error, SegmentError::PermissionDenied { .. }), "{error:?}");
         assert!(error.to_string().contains("mode"), "{error}");
-    };
+    }
     denied(Segment::open(private));
     denied(Segment::options().read_only(true).open(private));
     denied(Segment::create(private));
     denied(Segment::open_or_create(private));
-    assert!(Segment::unlink(private).is_err());
+    denied(Segment::unlink(private));
     denied(Segment::open(readable));
     let reader = Segment::options().read_only(true).open(readable).unwrap();
     assert_eq!(reader.find::<outlive::Value<u32>>("v").unwrap().get().unwrap(), 5);
-    assert!(Segment::unlink(readable).is_err(), "the directory is sticky");
+    denied(Segment::unlink(readable));
     let writer = Segment::open(open).unwrap();
     writer.find::<outlive::Value<u32>>("v").unwrap().set(6).unwrap();
     say("done");
@@ -44,8 +58,7 @@ fn the_mode_says_who_may_regardless_of_the_umask() {
         assert_eq!(file.permissions().mode() & 0o777, mode);
         (name, segment)
     });
-    if !geteuid().is_root() {
-        eprintln!("only root can become another user: that part was not tested");
+    if !can_change_user() {
         return;
     }
     let [(private, _a), (readable, _b), (open, shared)] = &names;
@@ -107,4 +120,68 @@ fn the_last_reader_removes_an_ephemeral_segment_that_it_may_remove() {
     assert!(path.exists());
     drop(reader);
     assert!(!path.exists());
+}
+
+/// `last-reader NAME`: as nobody, is the last one to leave.
+pub(crate) fn last_reader(arguments: &[String]) {
+    let [name] = arguments else { panic!("last-reader NAME") };
+    become_nobody();
+    let open = || Segment::options().read_only(true).open(name);
+    let reader = open().unwrap();
+    say("opened");
+    wait_for_go();
+    drop(reader);
+    assert!(matches!(open(), Err(SegmentError::NotFound { .. })));
+    say("left");
+}
+
+#[test]
+fn a_last_reader_that_may_not_remove_an_ephemeral_segment_leaves_it_to_the_next() {
+    if !can_change_user() {
+        return;
+    }
+    let name = unique("left-by-reader");
+    let writer = Segment::options().mode(0o644).create(&name).unwrap();
+    let path = writer.path().unwrap().to_owned();
+    let mut peer = Peer::spawn("last-reader", &[&name]);
+    peer.expect("opened");
+    drop(writer);
+    assert!(path.exists());
+    peer.tell("leave");
+    peer.expect("left");
+    peer.join();
+    assert!(Segment::options().mode(0o644).open_or_create(&name).unwrap().is_creator());
+    let _quiet = no_spawning();
+    assert!(matches!(Segment::open(&name), Err(SegmentError::NotFound { .. })));
+    assert!(!path.exists());
+}
+
+/// `create-unwritable NAME`: as nobody, creates segments that nobody else may write to.
+pub(crate) fn create_unwritable(arguments: &[String]) {
+    let [name] = arguments else { panic!("create-unwritable NAME") };
+    become_nobody();
+    let options = Segment::options().mode(0o444);
+    let segment = options.create(name).unwrap();
+    assert!(matches!(options.create(name), Err(SegmentError::AlreadyExists { .. })));
+    let persistent = format!("{name}-persistent");
+    drop(options.persistent(true).create(&persistent).unwrap());
+    Segment::unlink(&persistent).unwrap();
+    let mode = std::fs::metadata(segment.path().unwrap()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o444);
+    say("created");
+    await_death();
+}
+
+#[test]
+fn an_owner_replaces_a_stale_segment_that_its_mode_lets_nobody_write_to() {
+    if !can_change_user() {
+        return;
+    }
+    let name = unique("unwritable");
+    for _ in 0..2 {
+        let mut owner = Peer::spawn("create-unwritable", &[&name]);
+        owner.expect("created");
+        owner.kill();
+    }
+    assert!(matches!(Segment::open(&name), Err(SegmentError::NotFound { .. })));
 }

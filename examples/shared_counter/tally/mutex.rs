@@ -62,7 +62,7 @@ impl Tally for InPlace {
                 let Books { total, counts, repairs } = *books;
                 Ok(Some(Snapshot { total, counts, repairs }))
             }
-            Err(LockError::TimedOut) => Ok(None),
+            Err(LockError::TimedOut { .. }) => Ok(None),
             Err(error) => Err(words(error).into()),
         }
     }

@@ -38,6 +38,7 @@ use crate::layout;
 use crate::raw::bytes;
 use crate::raw::deadline::Deadline;
 use crate::raw::lock::{Acquired, Release};
+use crate::raw::waiting::{tells_holder, waits};
 use crate::seam::atomic::fence;
 use crate::seam::looks;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
@@ -196,7 +197,7 @@ impl<T: Shared> Array<T> {
         }
         if let Ok(node) = self.inner.writable() {
             // Whoever was at it may be dead: the lock makes this process the one that mends.
-            self.acquire(node, Deadline::Never)?;
+            self.acquire(node, self.inner.forever())?;
             let result = read();
             node.lock.unlock(Release::Clean);
             return result;
@@ -208,7 +209,7 @@ impl<T: Shared> Array<T> {
             }
             thread::yield_now();
         }
-        Err(LockError::TimedOut)
+        Err(LockError::TimedOut { holder: None })
     }
 
     fn read_between_changes<R>(&self, read: &impl Fn() -> R) -> Option<R> {
@@ -310,7 +311,7 @@ impl<T: Shared> Array<T> {
     pub fn write(&self, start: usize, values: &[T]) -> Result<(), ArrayError> {
         self.range(start, values.len())?;
         let node = self.inner.writable()?;
-        self.acquire(node, Deadline::Never)?;
+        self.acquire(node, self.inner.forever())?;
         self.replace(node, start, values);
         node.lock.unlock(Release::Clean);
         Ok(())
@@ -340,7 +341,7 @@ impl<T: Shared> Array<T> {
         };
         let range = self.checked(start..end)?;
         let node = self.inner.writable()?;
-        self.acquire(node, Deadline::Never)?;
+        self.acquire(node, self.inner.forever())?;
         let mut guard = self.guard(node, range)?;
         Ok(change(&mut guard))
     }
@@ -354,7 +355,7 @@ impl<T: Shared> Array<T> {
     /// [`Corrupt`](LockError::Corrupt) if the bytes of an element are not a `T`.
     pub fn lock(&self) -> Result<ArrayGuard<'_, T>, LockError> {
         let node = self.inner.writable()?;
-        self.acquire(node, Deadline::Never)?;
+        self.acquire(node, self.inner.forever())?;
         self.guard(node, 0..self.len())
     }
 
@@ -377,7 +378,7 @@ impl<T: Shared> Array<T> {
     /// [`lock`](Self::lock).
     pub fn lock_timeout(&self, timeout: Duration) -> Result<ArrayGuard<'_, T>, LockError> {
         let node = self.inner.writable()?;
-        self.acquire(node, Deadline::after(timeout))?;
+        self.acquire(node, self.inner.within(timeout))?;
         self.guard(node, 0..self.len())
     }
 
@@ -517,6 +518,9 @@ fn journal_offset<T>(length: usize) -> Option<usize> {
     let bytes = bytes::packed_stride::<T>().checked_mul(length)?.checked_next_multiple_of(64)?;
     ELEMENTS.checked_add(bytes)
 }
+
+waits!(Array<T>, inner);
+tells_holder!(Array<T>, inner.lock);
 
 #[allow(private_interfaces)] // sealed
 impl<T: Shared> Mechanics for Array<T> {

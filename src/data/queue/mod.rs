@@ -52,6 +52,7 @@ use crate::raw::bytes::{self, Slot};
 use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
 use crate::raw::lock::{Acquired, Release};
+use crate::raw::waiting::waits;
 use crate::seam::atomic::AtomicU64;
 use crate::seam::looks;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
@@ -310,7 +311,11 @@ impl<T: Shared> Queue<T> {
     /// [`Closed`](PushError::Closed) and [`Lock`](PushError::Lock), with the message.
     #[inline(always)] // as `push_at_once`
     pub fn push(&self, message: T) -> Result<(), PushError<T>> {
-        if self.push_at_once(&message) { Ok(()) } else { self.push_until(message, Deadline::Never) }
+        if self.push_at_once(&message) {
+            Ok(())
+        } else {
+            self.push_until(message, self.inner.forever())
+        }
     }
 
     /// Appends a message if there is room. Other producers are waited for (they take nanoseconds, or
@@ -327,7 +332,7 @@ impl<T: Shared> Queue<T> {
 
     #[cold]
     fn try_push_slowly(&self, message: T) -> Result<(), PushError<T>> {
-        match self.attempt_push(&message, Deadline::Never) {
+        match self.attempt_push(&message, self.inner.forever()) {
             Ok(Attempt::Done(())) => Ok(()),
             Ok(Attempt::Unready) => Err(PushError::Full(message)),
             Ok(Attempt::Closed) => Err(PushError::Closed(message)),
@@ -342,7 +347,7 @@ impl<T: Shared> Queue<T> {
     /// [`TimedOut`](PushError::TimedOut), never before the time is up, and those of
     /// [`push`](Self::push), with the message.
     pub fn push_timeout(&self, message: T, timeout: Duration) -> Result<(), PushError<T>> {
-        self.push_until(message, Deadline::after(timeout))
+        self.push_until(message, self.inner.within(timeout))
     }
 
     #[cold]
@@ -351,7 +356,7 @@ impl<T: Shared> Queue<T> {
         match self.settle(attempt, |queue| &queue.not_full, || self.has_room(), deadline) {
             Ok(Some(Attempt::Done(()))) => Ok(()),
             Ok(Some(Attempt::Closed)) => Err(PushError::Closed(message)),
-            Ok(Some(Attempt::Unready) | None) | Err(LockError::TimedOut) => {
+            Ok(Some(Attempt::Unready) | None) | Err(LockError::TimedOut { .. }) => {
                 Err(PushError::TimedOut(message))
             }
             Err(error) => Err(PushError::Lock(message, error)),
@@ -460,7 +465,7 @@ impl<T: Shared> Queue<T> {
     pub fn pop(&self) -> Result<T, PopError> {
         match self.pop_at_once() {
             Some(message) => Ok(message),
-            None => self.pop_until(Deadline::Never),
+            None => self.pop_until(self.inner.forever()),
         }
     }
 
@@ -483,7 +488,7 @@ impl<T: Shared> Queue<T> {
 
     #[cold]
     fn try_pop_slowly(&self) -> Result<T, PopError> {
-        match self.attempt_pop(Deadline::Never)? {
+        match self.attempt_pop(self.inner.forever())? {
             Attempt::Done(message) => Ok(message),
             Attempt::Unready => Err(PopError::Empty),
             Attempt::Closed => Err(PopError::Closed),
@@ -497,7 +502,7 @@ impl<T: Shared> Queue<T> {
     /// [`TimedOut`](PopError::TimedOut), never before the time is up, and those of
     /// [`pop`](Self::pop).
     pub fn pop_timeout(&self, timeout: Duration) -> Result<T, PopError> {
-        self.pop_until(Deadline::after(timeout))
+        self.pop_until(self.inner.within(timeout))
     }
 
     #[cold]
@@ -506,7 +511,9 @@ impl<T: Shared> Queue<T> {
         match self.settle(attempt, |queue| &queue.not_empty, || self.has_message(), deadline) {
             Ok(Some(Attempt::Done(message))) => Ok(message),
             Ok(Some(Attempt::Closed)) => Err(PopError::Closed),
-            Ok(Some(Attempt::Unready) | None) | Err(LockError::TimedOut) => Err(PopError::TimedOut),
+            Ok(Some(Attempt::Unready) | None) | Err(LockError::TimedOut { .. }) => {
+                Err(PopError::TimedOut)
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -554,7 +561,7 @@ impl<T: Shared> Queue<T> {
     pub fn close(&self) -> Result<(), LockError> {
         let queue = self.inner.writable()?;
         // Under the producers' lock, so that no push is half-way.
-        if queue.tail.lock.lock(Deadline::Never)? == Acquired::OwnerDied {
+        if queue.tail.lock.lock(self.inner.forever())? == Acquired::OwnerDied {
             self.recover_tail(queue);
         }
         // Release: pairs with the Acquire in `take`; what was pushed before is there.
@@ -624,7 +631,7 @@ impl<T: Shared> Queue<T> {
     /// [`TooManyLocks`](LockError::TooManyLocks), [`Corrupt`](LockError::Corrupt).
     pub fn peek_all(&self) -> Result<Vec<T>, LockError> {
         let queue = self.inner.writable()?;
-        if queue.head.lock.lock(Deadline::Never)? == Acquired::OwnerDied {
+        if queue.head.lock.lock(self.inner.forever())? == Acquired::OwnerDied {
             self.recover_head(queue);
         }
         let head = queue.head.position.load(Ordering::Relaxed);
@@ -666,6 +673,8 @@ const fn cell_stride<T>() -> usize {
 }
 
 const CELLS: usize = size_of::<layout::Queue>();
+
+waits!(Queue<T>, inner);
 
 #[allow(private_interfaces)] // sealed
 impl<T: Shared> Mechanics for Queue<T> {

@@ -6,7 +6,7 @@
 use outlive::{Array, Counter, Value};
 
 use super::DEADLINE;
-use crate::case::{Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
+use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 type Books = [u64; 5];
 const LENGTH: usize = 24;
@@ -242,6 +242,7 @@ pub(super) fn cases() -> Vec<Case> {
         name: "value-update",
         heavy: false,
         setup: value_setup,
+        by: By::FirstThread,
         operation: value_update,
         unblock: None,
         waiter: at_kill(value_wait),

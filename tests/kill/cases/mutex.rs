@@ -5,7 +5,7 @@ use outlive::{LockError, Mutex, MutexGuard};
 
 use super::DEADLINE;
 use crate::actor::Actor;
-use crate::case::{Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
+use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 type Words = [u64; 4];
 type Guard = MutexGuard<'static, Words>;
@@ -116,7 +116,8 @@ pub(super) fn usage(world: &World, rounds: usize) -> Verdict {
     Ok(())
 }
 
-const AT_KILL: Option<Waiter> = Some(Waiter { from: WaitFrom::Kill, wait, release: |_| {} });
+pub(super) const AT_KILL: Option<Waiter> =
+    Some(Waiter { from: WaitFrom::Kill, wait, release: |_| {} });
 const AT_START: Option<Waiter> = Some(Waiter { from: WaitFrom::Start, wait, release: let_go });
 
 pub(super) fn cases() -> Vec<Case> {
@@ -124,6 +125,7 @@ pub(super) fn cases() -> Vec<Case> {
         name: "mutex-lock-unlock",
         heavy: false,
         setup,
+        by: By::FirstThread,
         operation: lock_and_unlock,
         unblock: None,
         waiter: AT_KILL,

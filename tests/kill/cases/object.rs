@@ -1,12 +1,14 @@
 //! Objects of a segment: create, find-or-create, remove. Which is also allocation and free.
 
-use outlive::{Array, ObjectError, Segment};
+use outlive::{Array, ObjectError, ObjectInfo, Segment};
 
-use crate::case::{Broken, Case, Operation, Seen, Verdict, World, hold};
+use crate::case::{Broken, By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 /// Unoptimised code takes a thousand instructions an element.
 const LENGTH: usize = if cfg!(debug_assertions) { 16 } else { 2048 };
 type Object = Array<u64>;
+/// Has the entry and the memory before and after it: of another type, to tell what is left of it.
+type Other = Array<i64>;
 
 /// The memory is taken once before, so that what leaks can be told from what grows.
 fn setup(world: &World) {
@@ -26,7 +28,7 @@ fn create_object(segment: &Segment) -> Result<Object, ObjectError> {
 }
 
 fn cycle(segment: &Segment) -> Verdict {
-    drop(segment.find_or_create::<Object>("other", (LENGTH, 8))?);
+    drop(segment.find_or_create::<Other>("other", (LENGTH, 8))?);
     segment.remove("other")?;
     Ok(())
 }
@@ -57,6 +59,11 @@ fn repair(world: &World) -> Operation {
     Box::new(move || drop(cycle(&segment)))
 }
 
+/// Needs the directory's lock, which the victim may hold.
+fn wait(world: &World) -> u64 {
+    cycle(&world.segment()).map(|()| 1).expect("the waiter's objects")
+}
+
 /// Whether the object is there; if so, it is whole.
 fn there(world: &World) -> Result<bool, Broken> {
     match world.segment().find::<Object>("object") {
@@ -84,6 +91,7 @@ fn removed(world: &World, seen: &Seen) -> Verdict {
 
 fn settled(world: &World, found: bool) -> Verdict {
     let segment = world.segment();
+    let entry = entry(&segment)?;
     let listed = segment.objects()?.len();
     let expected = 1 + usize::from(found) + leftover(&segment)?;
     hold!(Leaked, listed == expected, "{listed} objects, not {expected}");
@@ -92,12 +100,21 @@ fn settled(world: &World, found: bool) -> Verdict {
     }
     there(world)?;
     segment.remove("object")?;
+    create_object(&segment)?;
+    let whole = self::entry(&segment)?;
+    hold!(Torn, entry.is_none() || entry == whole, "{entry:?}, not {whole:?}");
+    segment.remove("object")?;
     Ok(())
+}
+
+/// What the directory says about the object.
+fn entry(segment: &Segment) -> Result<Option<ObjectInfo>, Broken> {
+    Ok(segment.objects()?.into_iter().find(|info| info.name == "object"))
 }
 
 /// The object of a repair that a death interrupted.
 fn leftover(segment: &Segment) -> Result<usize, Broken> {
-    match segment.find::<Object>("other") {
+    match segment.find::<Other>("other") {
         Ok(_) => Ok(1),
         Err(ObjectError::NotFound { .. }) => Ok(0),
         Err(error) => Err(error.into()),
@@ -126,9 +143,10 @@ pub(super) fn cases() -> Vec<Case> {
         name: "object-create",
         heavy: true,
         setup,
+        by: By::FirstThread,
         operation: create,
         unblock: None,
-        waiter: None,
+        waiter: Some(Waiter { from: WaitFrom::Kill, wait, release: |_| {} }),
         peer: true,
         repair: Some(repair),
         contract: created,

@@ -1,15 +1,18 @@
 //! `Queue`: push and pop with room and messages, full and empty, and close.
 
+use std::time::Duration;
+
 use outlive::{PopError, PushError, Queue};
 
 use super::DEADLINE;
-use crate::case::{Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
+use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 const CAPACITY: usize = 4;
 /// What the operation pushes, and what those do that wait for a message or repair.
 const NEW: u64 = 70;
 const FREED: u64 = 80;
 const REPAIR: u64 = 90;
+const PROBE: u64 = 99;
 
 fn queue(world: &World) -> &'static Queue<u64> {
     Box::leak(Box::new(world.warm().queue("queue", CAPACITY).expect("queue")))
@@ -79,19 +82,47 @@ fn ends_waiting(world: &World) {
     queue(world).close().expect("close");
 }
 
-/// What is in the queue, found in three ways.
-fn contents(queue: &Queue<u64>) -> Result<Vec<u64>, crate::case::Broken> {
-    let seen = queue.peek_all()?;
-    hold!(Leaked, queue.len() == seen.len(), "length {} of {seen:?}", queue.len());
-    let mut popped = Vec::new();
-    loop {
-        match queue.try_pop() {
-            Ok(message) => popped.push(message),
-            Err(PopError::Empty | PopError::Closed) => break,
-            Err(error) => return Err(error.into()),
+/// That nobody holds an end any more: the kernel has reported the death by the time that it is
+/// known. An operation that may wait would find out by itself, and hide that it did not.
+fn released(queue: &Queue<u64>) -> Verdict {
+    match queue.push_timeout(PROBE, Duration::ZERO) {
+        Err(PushError::Closed(PROBE)) => {
+            let popped = queue.pop_timeout(Duration::ZERO);
+            hold!(Lost, popped == Err(PopError::Closed), "{popped:?} from a closed queue");
+        }
+        pushed => {
+            pushed?;
+            let popped = queue.pop_timeout(Duration::ZERO)?;
+            hold!(Lost, popped == PROBE, "{popped} from an empty queue");
         }
     }
+    Ok(())
+}
+
+/// What is in the queue, found in three ways.
+fn contents(queue: &Queue<u64>) -> Result<Vec<u64>, crate::case::Broken> {
+    let length = queue.len();
+    let mut popped = Vec::new();
+    let mut seen = Vec::new();
+    loop {
+        match queue.pop_timeout(Duration::ZERO) {
+            Ok(message) => popped.push(message),
+            Err(PopError::Closed) => break,
+            Err(PopError::TimedOut) => {
+                hold!(Hung, queue.is_empty(), "the head is held, by nobody");
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if popped.len() == 1 {
+            seen = queue.peek_all()?;
+            hold!(Leaked, queue.len() == seen.len(), "length {} of {seen:?}", queue.len());
+            seen.insert(0, popped[0]);
+        }
+    }
+    hold!(Leaked, length == popped.len(), "length {length}, popped {popped:?}");
     hold!(Lost, seen == popped, "seen {seen:?}, popped {popped:?}");
+    released(queue)?;
     Ok(popped)
 }
 
@@ -149,11 +180,11 @@ fn closed<const OLD: u64>(world: &World, seen: &Seen) -> Verdict {
     let was_closed = queue.is_closed();
     hold!(Lost, was_closed || seen.completed == 0, "open after a complete close");
     if was_closed {
-        let refused = queue.push_timeout(NEW, DEADLINE);
+        let refused = queue.push_timeout(NEW, Duration::ZERO);
         hold!(Lost, matches!(refused, Err(PushError::Closed(NEW))), "{refused:?}");
     }
-    queue.close()?;
     let mut all = contents(queue)?;
+    queue.close()?;
     all.splice(0..0, seen.waited.filter(|message| *message != 0));
     hold!(Lost, all == (1..=OLD).collect::<Vec<_>>(), "{all:?}");
     hold!(Lost, queue.try_pop() == Err(PopError::Closed), "no end");
@@ -195,6 +226,7 @@ pub(super) fn cases() -> Vec<Case> {
         name: "queue-push",
         heavy: false,
         setup: setup::<1>,
+        by: By::FirstThread,
         operation: push,
         unblock: None,
         waiter: None,

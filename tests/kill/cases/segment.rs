@@ -3,7 +3,7 @@
 use outlive::{Segment, SegmentError};
 
 use super::mutex;
-use crate::case::{Case, Operation, Seen, Verdict, World, hold};
+use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 /// A second segment, which the operation is about: the survivor does not hold it.
 fn other(world: &World) -> String {
@@ -79,6 +79,21 @@ fn repair(world: &World) -> Operation {
     Box::new(move || drop(Segment::open_or_create(&name)))
 }
 
+/// What the victim is about, another process opens or makes as well, and must get through.
+const fn at_kill(wait: fn(&World) -> u64) -> Option<Waiter> {
+    Some(Waiter { from: WaitFrom::Kill, wait, release: |_| {} })
+}
+
+fn wait(world: &World) -> u64 {
+    let segment = Segment::open_or_create(&other(world)).expect("the waiter's open or create");
+    segment.counter("count").expect("counter").add(1).expect("the waiter's add").unsigned_abs()
+}
+
+fn wait_to_open(world: &World) -> u64 {
+    let segment = Segment::open(&world.name).expect("the waiter's open");
+    segment.counter("opened").expect("counter").add(1).expect("the waiter's add").unsigned_abs()
+}
+
 /// Whatever there is, it is whole, nobody else has it, and it goes with its last user.
 fn contract(world: &World, _: &Seen) -> Verdict {
     let segment = Segment::open_or_create(&other(world))?;
@@ -120,9 +135,10 @@ pub(super) fn cases() -> Vec<Case> {
         name: "segment-create",
         heavy: true,
         setup,
+        by: By::FirstThread,
         operation: create,
         unblock: None,
-        waiter: None,
+        waiter: at_kill(wait),
         peer: true,
         repair: Some(repair),
         contract,
@@ -131,7 +147,7 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         base(),
         Case { name: "segment-create-over-dead", setup: setup_unused, ..base() },
-        Case { name: "segment-open", operation: open, ..base() },
+        Case { name: "segment-open", operation: open, waiter: at_kill(wait_to_open), ..base() },
         Case { name: "segment-open-or-create", operation: open_or_create, ..base() },
         Case {
             name: "segment-unlink",
@@ -146,6 +162,7 @@ pub(super) fn cases() -> Vec<Case> {
             name: "thread-first-lock",
             setup: mutex::setup,
             operation: first_lock,
+            waiter: mutex::AT_KILL,
             repair: Some(first_lock),
             contract: mutex::contract_twice,
             usage: mutex::usage,

@@ -81,7 +81,7 @@ fn done(act: impl FnOnce()) -> String {
 /// Waits in vain: microseconds of processor time, and of time.
 fn cost(mutex: &Mutex<Words>, timeout: Duration) -> String {
     let (used, start) = (processor_time(), Instant::now());
-    assert!(matches!(mutex.lock_timeout(timeout), Err(LockError::TimedOut)));
+    assert!(matches!(mutex.lock_timeout(timeout), Err(LockError::TimedOut { .. })));
     format!("{} {}", (processor_time() - used).as_micros(), start.elapsed().as_micros())
 }
 

@@ -30,7 +30,7 @@ fn acquire<'a>(mutex: &'a Mutex<Words>, random: &mut Random) -> MutexGuard<'a, W
                 guard.mark_consistent();
                 return guard;
             }
-            Err(LockError::WouldBlock | LockError::TimedOut) => {}
+            Err(LockError::WouldBlock | LockError::TimedOut { .. }) => {}
             Err(other) => panic!("{other:?}"),
         }
     }

@@ -15,7 +15,7 @@ fn a_timeout_never_ends_early() {
     for millis in [0, 1, 50, 130] {
         let timeout = Duration::from_millis(millis);
         let outcome = not_before(timeout, || mutex.lock_timeout(timeout).map(drop));
-        assert!(matches!(outcome, Err(LockError::TimedOut)));
+        assert!(matches!(outcome, Err(LockError::TimedOut { .. })));
     }
     holder.does("unlock", "done");
     drop(mutex.lock_timeout(Duration::ZERO).expect("free: no time is needed"));
@@ -80,7 +80,7 @@ fn a_stopped_holder_keeps_the_lock() {
     holder.stop();
     let timeout = Duration::from_millis(250);
     let outcome = not_before(timeout, || mutex.lock_timeout(timeout).map(drop));
-    assert!(matches!(outcome, Err(LockError::TimedOut)));
+    assert!(matches!(outcome, Err(LockError::TimedOut { .. })));
     assert!(matches!(mutex.try_lock(), Err(LockError::WouldBlock)));
     holder.go_on();
     holder.does("set 6", "done");

@@ -1,0 +1,60 @@
+//! Segments, and objects as far as their directory goes.
+
+use std::fmt::Debug;
+use std::hint::black_box;
+
+use outlive::{Array, Event, Mutex, Queue, Reset, Segment, Value};
+
+use super::{outcome, tried};
+use crate::image::{Place, RECORD, Record};
+
+/// What a segment says of itself.
+pub(crate) fn look(segment: &Segment) {
+    tried(segment.objects());
+    tried(segment.committed());
+    black_box((segment.name(), segment.path(), segment.capacity(), segment.huge_page_bytes()));
+    black_box((segment.is_creator(), segment.is_ephemeral(), segment.is_read_only()));
+    black_box(format!("{:?}", segment.clone()));
+    // By another type than they are of.
+    tried(segment.find::<Value<Record>>("mutex number"));
+    tried(segment.find::<Queue<u32>>("queue number"));
+    tried(segment.find::<Array<u64>>("array number"));
+}
+
+/// Makes and removes objects.
+pub(crate) fn names(segment: &Segment) {
+    fn twice<K: Debug, E: Debug + std::fmt::Display>(make: impl Fn() -> Result<K, E>) {
+        drop(outcome(make()));
+        drop(outcome(make()));
+    }
+    twice(|| segment.mutex("new mutex", u64::MAX));
+    twice(|| segment.value("new value", RECORD));
+    twice(|| segment.counter("new counter"));
+    twice(|| segment.atomic_counter("new atomic counter"));
+    twice(|| segment.array("new array", 70, u16::MAX));
+    twice(|| segment.queue::<u64>("new queue", 3));
+    twice(|| segment.event("new event", Reset::Auto));
+    twice(|| segment.create_object::<Mutex<u64>>("new mutex", 0));
+    // As they are, and in another shape.
+    twice(|| segment.array("array number", 20, 0_i64));
+    twice(|| segment.queue::<u64>("queue number", 9));
+    twice(|| segment.event("event auto", Reset::Manual));
+    twice(|| segment.find_or_create::<Event>("event manual", Reset::Manual));
+    for name in ["new mutex", "new queue", "mutex number", "value record", "array small", ""] {
+        tried(segment.remove(name));
+    }
+    twice(|| segment.array("larger than there is room", 1 << 20, 0_u64));
+    twice(|| segment.value("again", RECORD));
+    tried(segment.objects());
+}
+
+/// Takes part anew in every way, and ends the segment.
+pub(crate) fn reopen(place: &Place, name: &str) {
+    tried(place.options().open(name));
+    tried(place.options().create(name));
+    tried(place.options().open_or_create(name));
+    tried(place.options().gc());
+    tried(place.options().unlink(name));
+    tried(place.options().unlink(name));
+    tried(place.options().gc());
+}
