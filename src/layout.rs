@@ -235,7 +235,7 @@ shared! {
     /// ReentrantMutex<T>: the data follow as in a mutex. See `sync::reentrant`.
     struct ReentrantMutex: 48 / 8 {
         lock: RobustNode = 0,
-        /// How often the holder has locked it.
+        /// How often the holder has locked it (low half), and whether it panicked meanwhile.
         depth: AtomicU64 = 40,
     }
 
@@ -249,12 +249,13 @@ shared! {
 
     /// RwLock<T>: shares and then the data follow. See `sync::rwlock`.
     struct RwLock: 128 / 64 {
-        /// Held by the writer, who lets no new readers in.
+        /// Held by the writer, and by one that waits for readers to leave: no new ones enter.
         writer: RobustNode = 0,
         /// One bit for each share that was ever taken.
         used: AtomicU64 = 40,
         shares: AtomicU64 = 48,
-        spare: AtomicU64 = 56,
+        /// 1 while the data may be half-changed.
+        writing: AtomicU64 = 56,
         /// Held by a writer, or by a reader that may become one.
         upgrade: RobustNode = 64,
         more: [AtomicU64; 3] = 104,
@@ -267,11 +268,16 @@ shared! {
         total: AtomicU64 = 40,
         /// Permits that nobody holds: what can be computed from `total` and the shares.
         available: AtomicU64 = 48,
-        spare: AtomicU64 = 56,
+        /// One past the last share that was ever taken.
+        used: AtomicU64 = 56,
         /// The most permits that there may be; 0 is no limit.
         bound: AtomicU64 = 64,
         shares: AtomicU64 = 72,
-        more: [AtomicU64; 6] = 80,
+        /// Permits that it was created with.
+        initial: AtomicU64 = 80,
+        /// 1 while somebody may wait for more than one permit.
+        many: AtomicU64 = 88,
+        more: [AtomicU64; 4] = 96,
         event: EventCount = 128,
         rest: [AtomicU64; 7] = 136,
     }
@@ -286,14 +292,12 @@ shared! {
     struct Barrier: 128 / 64 {
         lock: RobustNode = 0,
         parties: AtomicU64 = 40,
-        /// Counts the times that the barrier let its parties through.
+        /// Counts the times that the barrier let its parties through or was reset.
         generation: AtomicU64 = 48,
-        /// Parties that wait.
-        arrived: AtomicU64 = 56,
         /// 1 when broken.
-        broken: AtomicU64 = 64,
-        event: EventCount = 72,
-        spare: [AtomicU64; 6] = 80,
+        broken: AtomicU64 = 56,
+        event: EventCount = 64,
+        spare: [AtomicU64; 7] = 72,
     }
 
     /// Once, and OnceValue<T>, whose value follows. See `sync::once`.
@@ -301,7 +305,9 @@ shared! {
         lock: RobustNode = 0,
         /// 1 when it is done.
         done: AtomicU64 = 40,
-        spare: [AtomicU64; 2] = 48,
+        /// Where those sleep who wait until somebody else has done it.
+        event: EventCount = 48,
+        spare: AtomicU64 = 56,
     }
 
     /// Latest<T>: shares, one for each reader, and copies of the value follow. See `data::latest`.

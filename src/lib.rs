@@ -25,10 +25,18 @@
 //! | memory that processes share by name | [`Segment`] |
 //! | a value that changes as a whole or not at all | [`Value`] |
 //! | data that are changed in place, with a say when a holder died | [`Mutex`] |
+//! | the same, for many who read it at once | [`RwLock`] |
+//! | a mutex that its holder may lock again | [`ReentrantMutex`] |
 //! | a number that everybody counts up | [`AtomicCounter`], [`Counter`] |
 //! | many elements | [`Array`] |
 //! | to hand messages on | [`Queue`] |
+//! | the last state of something, for readers that nobody holds up | [`Latest`] |
 //! | to wait for something to happen | [`Event`] |
+//! | to wait for the first of several things, files and children included | [`wait_any`], [`Bridge`] |
+//! | at most so many at a time | [`Semaphore`] |
+//! | to wait for one another | [`Barrier`] |
+//! | to wait for data under a mutex to change | [`Condvar`] |
+//! | something done once for all, a value made once | [`Once`], [`OnceValue`] |
 //! | types of your own in all of these | [`#[derive(Shared)]`](derive@Shared) |
 //!
 //! Each type's `# Crash behaviour` says what the others see when a process that uses it is killed.
@@ -45,6 +53,7 @@
 //! |---|---|
 //! | `shared_memory` | `Segment::in_shmem`: a segment in an existing `shared_memory::Shmem` |
 //! | `raw_sync` | `compat::RobustEvent`: `raw_sync`'s event traits on a robust event |
+//! | `lock_api` | `compat::RawMutex`: `lock_api`'s mutex traits on a robust mutex |
 //!
 //! # Platform
 //!
@@ -62,8 +71,9 @@
 //!   SIGBUS: by cutting the file short (an anonymous segment is sealed against that), and, on a full
 //!   file system, by punching holes into it or by naming ranges for objects to which memory was never
 //!   given. The kernel has no protection against that for a file with a name.
-//! * The guard of a [`Mutex`] is a reference into shared memory, whose bytes were checked when it was
-//!   locked. To change them without the lock is undefined behaviour in the process that holds it.
+//! * The guard of a [`Mutex`] or an [`RwLock`] is a reference into shared memory, whose bytes were
+//!   checked when it was locked. To change them without the lock is undefined behaviour in the process
+//!   that holds it.
 //!   [`Value`], [`Counter`], [`Array`] and [`Queue`] copy, check the copy, and have no such hole.
 //!
 //! Who may only read it counts as attached for as long as it likes: an ephemeral segment stays, and so
@@ -73,7 +83,7 @@
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("outlive is for 64-bit Linux");
 
-#[cfg(any(feature = "shared_memory", feature = "raw_sync"))]
+#[cfg(any(feature = "shared_memory", feature = "raw_sync", feature = "lock_api"))]
 pub mod compat;
 mod data;
 mod error;
@@ -88,11 +98,12 @@ mod shared;
 mod sync;
 
 pub use data::{
-    Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Counter, CounterGuard, Drain, Iter,
-    Queue, QueueStats, Value, ValueGuard,
+    Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Changed, Counter, CounterGuard,
+    Drain, Iter, Latest, Queue, QueueStats, Readable, Value, ValueGuard, Version, Writable,
 };
 pub use error::{
-    ArrayError, Holder, LockError, ObjectError, OsError, PopError, PushError, SegmentError,
+    ArrayError, BarrierError, Holder, LockError, ObjectError, OsError, PopError, PushError,
+    SegmentError, SemaphoreError, SetError, WaitError,
 };
 pub use outlive_derive::Shared;
 pub use raw::waiting::Waiting;
@@ -100,7 +111,12 @@ pub use segment::{Backing, Object, ObjectInfo, ObjectKind, Segment, SegmentOptio
 #[doc(hidden)]
 pub use shared::__private;
 pub use shared::Shared;
-pub use sync::{Event, Mutex, MutexGuard, Reset};
+pub use sync::{
+    Available, Barrier, BarrierWaitResult, Bridge, ChildProcess, Condvar, ConvertError, Event,
+    Mutex, MutexGuard, Once, OnceValue, Permit, ReentrantMutex, ReentrantMutexGuard, Reset, RwLock,
+    RwLockReadGuard, RwLockUpgradableGuard, RwLockWriteGuard, Semaphore, WaitTimeoutResult,
+    Waitable, wait_any, wait_some,
+};
 
 /// Compiles the examples of the README.
 #[cfg(doctest)]

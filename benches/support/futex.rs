@@ -1,4 +1,4 @@
-//! The two futex calls, on words shared between processes.
+//! The futex calls, on words shared between processes.
 
 // The system call has no wrapper in the crates at hand.
 #![allow(unsafe_code)]
@@ -16,6 +16,31 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
     let limit = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: `word` is a live aligned u32, `limit` null or a live timespec. The kernel only reads.
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, expected, limit) };
+}
+
+/// Sleeps while each of the words holds what it is given with; may return early for any reason.
+#[inline]
+pub(crate) fn wait_any<const N: usize>(words: [(&AtomicU32, u32); N]) {
+    /// `struct futex_waitv`.
+    #[repr(C)]
+    struct Waiter {
+        value: u64,
+        address: u64,
+        flags: u32,
+        reserved: u32,
+    }
+    const FUTEX2_SIZE_U32: u32 = 2;
+    let waiters = words.map(|(word, expected)| Waiter {
+        value: expected.into(),
+        address: word.as_ptr().addr() as u64,
+        flags: FUTEX2_SIZE_U32,
+        reserved: 0,
+    });
+    let (no_flags, no_limit, no_clock) = (0, std::ptr::null::<libc::timespec>(), 0);
+    // SAFETY: `waiters` are N descriptions of live aligned words. The kernel only reads.
+    unsafe {
+        libc::syscall(libc::SYS_futex_waitv, waiters.as_ptr(), N, no_flags, no_limit, no_clock)
+    };
 }
 
 /// Wakes up to `count` sleepers of `word`.

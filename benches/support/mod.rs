@@ -11,6 +11,7 @@ pub(crate) mod compare;
 pub(crate) mod cpu;
 pub(crate) mod futex;
 pub(crate) mod memory;
+pub(crate) mod program;
 pub(crate) mod report;
 pub(crate) mod session;
 pub(crate) mod stats;

@@ -122,7 +122,8 @@ impl Row {
             title += &format!(", {bytes} bytes");
         }
         if let Some(processes) = self.processes {
-            title += &format!(", {processes} processes");
+            let s = if processes == 1 { "" } else { "es" };
+            title += &format!(", {processes} process{s}");
         }
         title
     }

@@ -2,10 +2,12 @@
 
 mod array;
 mod counter;
+mod latest;
 mod queue;
 mod value;
 
 pub use array::{Array, ArrayGuard, ArrayIter, AtomicElement};
 pub use counter::{AtomicCounter, Counter, CounterGuard};
-pub use queue::{Drain, Iter, Queue, QueueStats};
+pub use latest::{Changed, Latest, Version};
+pub use queue::{Drain, Iter, Queue, QueueStats, Readable, Writable};
 pub use value::{Value, ValueGuard};

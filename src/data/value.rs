@@ -31,6 +31,7 @@ use crate::seam::looks;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located};
 use crate::shared::Shared;
+use crate::sync::wait_any::awaits_lock;
 
 /// A value that all processes see, and that changes as a whole or not at all. Opened by name:
 /// [`Segment::value`](crate::Segment::value).
@@ -329,6 +330,7 @@ const fn places<T>() -> (usize, usize) {
 
 waits!(Value<T>, inner);
 tells_holder!(Value<T>, inner.lock);
+awaits_lock!(Value<T>, inner.lock);
 
 #[allow(private_interfaces)] // sealed
 impl<T: Shared> Mechanics for Value<T> {

@@ -92,6 +92,26 @@ pub(crate) fn fence_at_a_step(ordering: Ordering) {
     }
 }
 
+loom::thread_local! {
+    /// Whether this thread has made a sequentially consistent store.
+    static ORDERED: Cell<bool> = Cell::new(false);
+}
+
+/// Loom takes `SeqCst` on an access for less than it is. What it is relied on for here is that of
+/// two threads which each store to a word and then load the other's, one sees the other's store: a
+/// fence between the two makes loom show that, if both accesses ask for it.
+fn note_store(ordering: Ordering) {
+    if ordering == Ordering::SeqCst {
+        ORDERED.with(|ordered| ordered.set(true));
+    }
+}
+
+fn order_before_load(ordering: Ordering) {
+    if ordering == Ordering::SeqCst && ORDERED.with(Cell::get) {
+        checked::fence(Ordering::SeqCst);
+    }
+}
+
 /// With `MODEL_TRACE` set, what the execution that fails did.
 fn told<A, V: Debug, R: Debug>(word: &A, operation: &str, value: V, result: R) -> R {
     if std::env::var_os("MODEL_TRACE").is_some() {
@@ -110,6 +130,10 @@ macro_rules! atomics {
 
         #[allow(dead_code)] // the interface of the real one
         impl $name {
+            pub(crate) const fn new(value: $integer) -> Self {
+                Self(core::sync::atomic::$name::new(value))
+            }
+
             fn make(address: usize) -> Rc<dyn Any> {
                 // SAFETY: only addresses within memory that the set-up keeps mapped are made.
                 let plain = unsafe { &*(address as *const core::sync::atomic::$name) };
@@ -124,7 +148,10 @@ macro_rules! atomics {
                 match self.access() {
                     Access::Plain => self.0.load(ordering),
                     Access::Dead => 0,
-                    Access::Checked(word) => told(self, "load", (), word.load(ordering)),
+                    Access::Checked(word) => {
+                        order_before_load(ordering);
+                        told(self, "load", (), word.load(ordering))
+                    }
                 }
             }
 
@@ -159,6 +186,17 @@ macro_rules! atomics {
                 }
             }
 
+            pub(crate) fn fetch_or(&self, value: $integer, ordering: Ordering) -> $integer {
+                match self.access() {
+                    Access::Plain => self.0.fetch_or(value, ordering),
+                    Access::Dead => 0,
+                    Access::Checked(word) => {
+                        note_store(ordering);
+                        told(self, "fetch_or", value, word.fetch_or(value, ordering))
+                    }
+                }
+            }
+
             pub(crate) fn fetch_max(&self, value: $integer, ordering: Ordering) -> $integer {
                 match self.access() {
                     Access::Plain => self.0.fetch_max(value, ordering),
@@ -186,6 +224,7 @@ macro_rules! atomics {
                     Access::Plain => self.0.compare_exchange(current, new, success, failure),
                     Access::Dead => Err(!current),
                     Access::Checked(word) => {
+                        note_store(success);
                         let result = word.compare_exchange(current, new, success, failure);
                         told(self, "compare_exchange", (current, new), result)
                     }

@@ -32,12 +32,20 @@ pub(crate) mod run;
 #[cfg(test)]
 mod array;
 #[cfg(test)]
+mod condvar;
+#[cfg(test)]
 mod counter;
 #[cfg(test)]
 mod event;
 #[cfg(test)]
+mod latest;
+#[cfg(test)]
 mod lock;
 #[cfg(test)]
+mod once;
+#[cfg(test)]
 mod queue;
+#[cfg(test)]
+mod rwlock;
 #[cfg(test)]
 mod value;

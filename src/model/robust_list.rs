@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // the list's entries are addresses
 
 use core::cell::{Cell, RefCell};
+use core::ops::Range;
 use core::sync::atomic::Ordering;
 
 use super::{futex, process};
@@ -65,7 +66,10 @@ impl Thread {
     }
 
     pub(crate) fn begin(&self, node: &RobustNode) {
-        self.pending.set(entry(node));
+        // What a dead process's stack is unwound through begins nothing.
+        if !std::thread::panicking() {
+            self.pending.set(entry(node));
+        }
         step();
     }
 
@@ -117,6 +121,12 @@ impl Thread {
 
     pub(crate) fn holds_any(&self) -> bool {
         !self.held.borrow().is_empty()
+    }
+
+    pub(crate) fn newest_within(&self, range: Range<usize>) -> Option<usize> {
+        let held = self.held.borrow();
+        let newest = held.iter().rev().find(|node| range.contains(node));
+        newest.map(|node| node - range.start)
     }
 
     pub(crate) fn holds(&self, node: &RobustNode) -> bool {

@@ -4,6 +4,7 @@
 //! with differing mappings meet, and every one of them has an end.
 #![allow(unsafe_code)] // raw system calls
 
+use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
@@ -74,12 +75,14 @@ pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], timeout: Duration) {
     if MISSING.load(Ordering::Relaxed) {
         return wait(first.0, first.1, timeout.min(SHORT_RECHECK));
     }
-    // SAFETY: futex_waitv is plain data, for which zero is valid.
-    let mut entries: [libc::futex_waitv; MOST] = unsafe { core::mem::zeroed() };
+    let mut entries = [const { MaybeUninit::<libc::futex_waitv>::uninit() }; MOST];
     for (entry, (word, expected)) in entries.iter_mut().zip(words) {
-        entry.val = u64::from(*expected);
-        entry.uaddr = word.as_ptr() as u64;
-        entry.flags = libc::FUTEX2_SIZE_U32 as u32; // not FUTEX2_PRIVATE: shared between processes
+        // SAFETY: futex_waitv is plain data, for which zero is valid.
+        let mut words: libc::futex_waitv = unsafe { core::mem::zeroed() };
+        words.val = u64::from(*expected);
+        words.uaddr = word.as_ptr() as u64;
+        words.flags = libc::FUTEX2_SIZE_U32 as u32; // not FUTEX2_PRIVATE: shared between processes
+        entry.write(words);
     }
     // futex_waitv takes a point in time, not a span.
     let mut until = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -92,7 +95,8 @@ pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], timeout: Duration) {
         until.tv_nsec -= 1_000_000_000;
         until.tv_sec += 1;
     }
-    // SAFETY: the entries in use name live aligned words, and the array outlives the call.
+    // SAFETY: as many entries as are passed were written; they name live aligned words, and the
+    // array outlives the call.
     let result = unsafe {
         libc::syscall(
             libc::SYS_futex_waitv,

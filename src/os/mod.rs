@@ -3,6 +3,7 @@
 
 #[cfg(not(loom))]
 pub(crate) mod clock;
+pub(crate) mod descriptor;
 #[cfg(not(loom))]
 pub(crate) mod futex;
 pub(crate) mod hooks;

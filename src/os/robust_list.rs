@@ -40,6 +40,7 @@
 
 use core::cell::Cell;
 use core::mem::offset_of;
+use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence};
 use std::sync::OnceLock;
@@ -381,6 +382,13 @@ impl Thread {
     /// Whether this thread holds any lock.
     pub(crate) fn holds_any(&self) -> bool {
         self.depth.load(Ordering::Relaxed) > 0
+    }
+
+    /// The newest lock that this thread holds within a range of addresses, as an offset into it.
+    pub(crate) fn newest_within(&self, range: Range<usize>) -> Option<usize> {
+        let depth = self.depth.load(Ordering::Relaxed);
+        let node = |index| self.link_at(index).load(Ordering::Relaxed) - offset_of!(RobustNode, next);
+        (1..=depth).rev().map(node).find(|node| range.contains(node)).map(|node| node - range.start)
     }
 
     /// Whether this thread holds the lock of that node.

@@ -17,14 +17,16 @@
 //!
 //! * a sleeper: a flag that is 1 for nothing, cleared by the next notification.
 //! * a notifier between the condition's change and its wake: sleepers look by themselves after
-//!   100 ms. Where the condition is changed under a robust lock, the next holder notifies again.
+//!   100 ms. Where the condition is changed under a robust lock, and the notification is made before
+//!   the lock is released, sleepers sleep on the lock's word as well: the kernel wakes one of them,
+//!   and the lock's next holder notifies again.
 
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use super::deadline::Deadline;
 use super::waiting::Pauses;
-use crate::layout::EventCount;
+use crate::layout::{EventCount, RobustNode};
 use crate::seam::atomic::AtomicU32;
 use crate::seam::{futex, membarrier};
 
@@ -33,6 +35,8 @@ use crate::seam::{futex, membarrier};
 pub(crate) enum Notify {
     /// One of them can go on.
     One,
+    /// So many of them can go on, or all if there are fewer.
+    Some(u32),
     /// All of them should look.
     All,
 }
@@ -55,7 +59,11 @@ impl EventCount {
 
     #[cold]
     fn wake(&self, whom: Notify) {
-        let count = if whom == Notify::One { 1 } else { futex::ALL };
+        let count = match whom {
+            Notify::One => 1,
+            Notify::Some(count) => count,
+            Notify::All => futex::ALL,
+        };
         // Release: pairs with the Acquire in `wait_until`.
         self.epoch.fetch_add(1, Ordering::Release);
         if futex::wake(&self.epoch, count) == 0 {
@@ -69,6 +77,26 @@ impl EventCount {
     pub(crate) fn wait_until<R>(
         &self,
         deadline: Deadline,
+        attempt: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
+        self.wait(deadline, None, attempt)
+    }
+
+    /// [`wait_until`](Self::wait_until), for a condition that others change while they hold `lock`,
+    /// and notify before they release it: the death of one of them in between wakes as well.
+    pub(crate) fn wait_beside<R>(
+        &self,
+        lock: &RobustNode,
+        deadline: Deadline,
+        attempt: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
+        self.wait(deadline, Some(lock), attempt)
+    }
+
+    fn wait<R>(
+        &self,
+        deadline: Deadline,
+        lock: Option<&RobustNode>,
         mut attempt: impl FnMut() -> Option<R>,
     ) -> Option<R> {
         if !deadline.waiting.sleeps() {
@@ -89,10 +117,18 @@ impl EventCount {
                 }
                 announced = Some(epoch);
             }
+            // Before the condition: a death after it changes the word, or wakes.
+            let held = lock.map(|lock| lock.word.load(Ordering::Relaxed));
             if let Some(result) = attempt() {
                 return Some(result);
             }
-            futex::wait(&self.epoch, epoch, patience?);
+            if let (Some(lock), Some(held)) = (lock, held) {
+                futex::wait_any(&[(&self.epoch, epoch), (&lock.word, held)], patience?);
+                // It may have been the wake-up of one who waits for the lock.
+                lock.pass_wake_on();
+            } else {
+                futex::wait(&self.epoch, epoch, patience?);
+            }
         }
     }
 
@@ -113,11 +149,26 @@ impl EventCount {
     /// returns what `epoch` has to be for it to sleep. The condition is to be looked at after this.
     #[must_use]
     pub(crate) fn announce(&self) -> Announced {
-        // Acquire: pairs with the Release in `wake`; what was changed before is seen after this.
+        let announced = self.announce_locked();
+        let limit = if membarrier::heavy() { futex::RECHECK } else { futex::SHORT_RECHECK };
+        Announced { limit, ..announced }
+    }
+
+    /// [`announce`](Self::announce) for who holds a lock under which it looked at the condition, and
+    /// which those who change the condition take before they notify: whoever does so after this has
+    /// seen the flag, and no fence is needed.
+    #[must_use]
+    pub(crate) fn announce_locked(&self) -> Announced {
+        // Acquire: pairs with the Release in `wake`; what was changed before is seen after this, and
+        // the flag that a notifier cleared is set after it.
         let epoch = self.epoch.load(Ordering::Acquire);
         self.waiters.store(1, Ordering::Relaxed);
-        let limit = if membarrier::heavy() { futex::RECHECK } else { futex::SHORT_RECHECK };
-        Announced { epoch, limit }
+        Announced { epoch, limit: futex::RECHECK }
+    }
+
+    /// Whether there was a notification since an announcement.
+    pub(crate) fn has_moved_on(&self, announced: Announced) -> bool {
+        self.epoch.load(Ordering::Relaxed) != announced.epoch
     }
 
     /// Sleeps after an announcement, for as long as the epoch and `others` are what they are given

@@ -84,6 +84,30 @@ pub(crate) enum Release {
     Dirty,
 }
 
+/// What a look at the word told one who does not take the lock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen(u32);
+
+impl Seen {
+    /// Free, and its last holder neither died nor gave up.
+    #[inline]
+    pub(crate) fn is_free(self) -> bool {
+        self.0 == FREE
+    }
+
+    pub(crate) fn is_held(self) -> bool {
+        self.0 & TID != 0 && self.0 != CLOSED
+    }
+
+    pub(crate) fn is_closed(self) -> bool {
+        self.0 == CLOSED
+    }
+
+    pub(crate) fn is_inconsistent(self) -> bool {
+        self.0 & OWNER_DIED != 0
+    }
+}
+
 impl RobustNode {
     /// Makes a free lock of memory that nobody else sees yet.
     pub(crate) fn reset(&self) {
@@ -194,10 +218,16 @@ impl RobustNode {
                 }
             })
         })?;
-        if self.has_waiters() {
+        self.pass_wake_on();
+        Ok(())
+    }
+
+    /// After a wake-up on the word of one who does not want the lock: it may have been meant for one
+    /// who does.
+    pub(crate) fn pass_wake_on(&self) {
+        if self.has_waiters() && self.word.load(Ordering::Relaxed) & TID == 0 {
             self.wake_one();
         }
-        Ok(())
     }
 
     /// Waits until `attempt` yields something, which it does only while nobody holds the lock.
@@ -278,13 +308,27 @@ impl RobustNode {
         }
     }
 
+    /// Looks at the word.
+    #[inline]
+    pub(crate) fn look(&self) -> Seen {
+        // Acquire: pairs with the Release stores in `unlock`. SeqCst: as in `take_at_once`.
+        Seen(self.word.load(Ordering::SeqCst))
+    }
+
+    /// Whether this thread holds the lock, through whichever mapping.
+    pub(crate) fn names_this_thread(&self) -> bool {
+        robust_list::known().is_some_and(|thread| self.is_held_by(thread))
+    }
+
+    /// The thread that holds the lock at the moment.
+    pub(crate) fn holder_id(&self) -> Option<u32> {
+        let word = self.word.load(Ordering::Relaxed);
+        (word & TID != 0 && word != CLOSED).then_some(word & TID)
+    }
+
     /// Who holds the lock at the moment.
     pub(crate) fn holder(&self) -> Option<Holder> {
-        let word = self.word.load(Ordering::Relaxed);
-        let thread_id = word & TID;
-        if thread_id == 0 || word == CLOSED {
-            return None;
-        }
+        let thread_id = self.holder_id()?;
         let noted = self.since.load(Ordering::Relaxed);
         let since = (noted as u32 == thread_id).then(|| {
             let milliseconds = (clock::milliseconds() as u32).wrapping_sub((noted >> 32) as u32);
@@ -308,6 +352,22 @@ impl RobustNode {
     /// thread have locked it at another one.
     fn is_held_by(&self, thread: &Thread) -> bool {
         self.word.load(Ordering::Relaxed) & TID == thread.id() && thread.holds_any()
+    }
+
+    /// For who waits for several things (`sync::wait_any`): whether there is somebody to wait for.
+    pub(crate) fn is_held(&self) -> bool {
+        // Relaxed: who takes the lock then synchronises.
+        let word = self.word.load(Ordering::Relaxed);
+        word & TID != 0 && word != CLOSED
+    }
+
+    /// For the same one, after a sleep: does the kernel's part if the kernel did not do it.
+    pub(crate) fn bury_if_dead(&self) {
+        let Ok(thread) = robust_list::current() else { return };
+        let word = self.word.load(Ordering::Relaxed);
+        if word & TID != 0 && word != CLOSED && !self.is_held_by(thread) {
+            self.bury_holder(thread, word);
+        }
     }
 
     /// After a sleep in which nothing happened: does the kernel's part if the kernel did not do it.
@@ -358,6 +418,13 @@ impl RobustNode {
     /// Whether the holder's predecessor died and the data were not marked consistent since.
     pub(crate) fn is_inconsistent(&self) -> bool {
         self.word.load(Ordering::Relaxed) & OWNER_DIED != 0
+    }
+
+    /// Whether the last holder died or gave up and nobody has taken the lock since, or nobody can any
+    /// more: those who wait for another's doing need not wait for that one's.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        let word = self.word.load(Ordering::Relaxed);
+        word == CLOSED || (word & OWNER_DIED != 0 && word & TID == 0)
     }
 
     /// The holder vouches for the data.

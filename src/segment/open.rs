@@ -130,8 +130,7 @@ fn join(path: &Path, writable: bool) -> Result<Joined, NotJoined> {
 
 /// Removes a stale segment.
 fn retire(file: BorrowedFd<'_>, path: &Path) -> NotJoined {
-    let removed =
-        shm::status(file).and_then(|status| removal::remove_stale(path, status.inode));
+    let removed = shm::status(file).and_then(|status| removal::remove_stale(path, status.inode));
     match removed {
         Ok(Removal::Done | Removal::Gone) => NotJoined::Nothing,
         // Somebody else removes it.

@@ -119,8 +119,6 @@ fn open_this(path: &Path, inode: Inode) -> Result<Option<OwnedFd>, OsError> {
 pub(crate) fn leave(file: BorrowedFd<'_>, writable: bool, path: &Path) {
     const PAUSE: Duration = Duration::from_millis(1);
     let Ok(status) = shm::status(file) else { return };
-    // First: of any number who leave at once and then look, the last one finds nobody.
-    let Ok(()) = shm::let_go(file) else { return };
     let remove = || {
         if writable {
             remove_alone(file, path, status.inode)
@@ -128,6 +126,11 @@ pub(crate) fn leave(file: BorrowedFd<'_>, writable: bool, path: &Path) {
             remove_stale(path, status.inode)
         }
     };
+    if writable && !matches!(remove(), Ok(Removal::InUse)) {
+        return;
+    }
+    // Before the next try: so of any number who leave at once, the last one finds nobody.
+    let Ok(()) = shm::let_go(file) else { return };
     while matches!(remove(), Ok(Removal::InUse)) {
         match registry::last_fork() {
             None => return,

@@ -25,6 +25,7 @@ use crate::seam::membarrier;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located};
 use crate::shared::Shared;
+use crate::sync::wait_any::{Wait, Words, pass_on};
 
 /// Who takes back an [`Event`] that was set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +162,27 @@ impl Event {
 }
 
 waits!(Event, inner);
+
+#[allow(private_interfaces)] // sealed
+impl Wait for Event {
+    fn words(&self) -> usize {
+        1
+    }
+
+    fn is_ready(&self) -> Result<bool, LockError> {
+        self.inner.writable()?;
+        Ok(self.is_set())
+    }
+
+    fn announce<'a>(&'a self, words: &mut Words<'a>) -> Result<(), LockError> {
+        words.event(&self.inner.writable()?.event);
+        Ok(())
+    }
+
+    fn woken(&self) {
+        pass_on(&self.inner.event, self.is_set());
+    }
+}
 
 #[allow(private_interfaces)] // sealed
 impl Mechanics for Event {

@@ -6,8 +6,8 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
-use std::ptr::NonNull;
 use std::thread;
 use std::time::Duration;
 
@@ -16,10 +16,12 @@ use crate::layout;
 use crate::raw::bytes::{self, Slot};
 use crate::raw::deadline::Deadline;
 use crate::raw::lock::{Acquired, Release};
-use crate::raw::waiting::{tells_holder, waits};
+use crate::raw::waiting::{Waiting, tells_holder, waits};
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located};
 use crate::shared::Shared;
+use crate::sync::vouch::Vouch;
+use crate::sync::wait_any::awaits_lock;
 
 /// A lock that outlives its holder, with the data that it protects.
 ///
@@ -117,7 +119,7 @@ impl<T> fmt::Debug for Mutex<T> {
 /// and the segment mapped, as if its process had been killed.
 pub struct MutexGuard<'a, T: Shared> {
     node: &'a layout::Mutex,
-    data: NonNull<T>,
+    data: Slot<T>,
     panicking: bool,
     /// Neither Send, because the lock is the thread's, nor Sync beyond what T is.
     _thread: PhantomData<*mut T>,
@@ -126,7 +128,7 @@ pub struct MutexGuard<'a, T: Shared> {
 // SAFETY: a shared guard gives out &T only.
 unsafe impl<T: Shared> Sync for MutexGuard<'_, T> {}
 
-type Outcome<'a, T> = Result<MutexGuard<'a, T>, LockError<MutexGuard<'a, T>>>;
+pub(crate) type Outcome<'a, T> = Result<MutexGuard<'a, T>, LockError<MutexGuard<'a, T>>>;
 
 impl<T: Shared> Mutex<T> {
     /// Acquires the lock, sleeping until it is free.
@@ -179,50 +181,88 @@ impl<T: Shared> Mutex<T> {
             return None;
         }
         let node = self.node.writable().ok()?;
-        node.lock.take_at_once().then(|| self.guard(node))
+        node.lock.take_at_once().then(|| MutexGuard::new(node, self.data))
+    }
+
+    /// The lock without the data.
+    #[cfg(feature = "lock_api")]
+    pub(crate) fn located(&self) -> &Located<layout::Mutex> {
+        &self.node
     }
 
     #[cold]
     fn lock_slowly(&self, deadline: Deadline) -> Outcome<'_, T> {
         let node = self.node.writable().map_err(LockError::cast)?;
-        self.checked(node, node.lock.lock(deadline))
+        MutexGuard::checked(node, self.data, node.lock.lock(deadline))
     }
 
     #[cold]
     fn try_slowly(&self) -> Outcome<'_, T> {
         let node = self.node.writable().map_err(LockError::cast)?;
-        self.checked(node, node.lock.try_lock())
+        MutexGuard::checked(node, self.data, node.lock.try_lock())
     }
+}
 
+impl<'a, T: Shared> MutexGuard<'a, T> {
     /// With the lock held.
     #[inline(always)]
-    fn guard<'a>(&self, node: &'a layout::Mutex) -> MutexGuard<'a, T> {
-        MutexGuard {
-            node,
-            data: self.data.pointer().cast(),
-            panicking: thread::panicking(),
-            _thread: PhantomData,
-        }
+    fn new(node: &'a layout::Mutex, data: Slot<T>) -> Self {
+        Self { node, data, panicking: thread::panicking(), _thread: PhantomData }
     }
 
     /// The guard, if what it would lead to is a `T`.
-    fn checked<'a>(
-        &self,
+    fn checked(
         node: &'a layout::Mutex,
+        data: Slot<T>,
         acquired: Result<Acquired, LockError>,
     ) -> Outcome<'a, T> {
         let acquired = acquired.map_err(LockError::cast)?;
-        if !T::ANY_PATTERN_IS_VALID && self.data.read().check().is_none() {
+        if !T::ANY_PATTERN_IS_VALID && data.read().check().is_none() {
             // Given back as it came: only a death leaves the word inconsistent.
             let died = acquired == Acquired::OwnerDied;
             node.lock.unlock(if died { Release::Dirty } else { Release::Clean });
             return Err(LockError::Corrupt { what: "the data that the mutex protects" });
         }
-        let guard = self.guard(node);
+        let guard = Self::new(node, data);
         match acquired {
             Acquired::Clean => Ok(guard),
             Acquired::OwnerDied => Err(LockError::OwnerDied(guard)),
         }
+    }
+
+    /// How the data are, going by what is known of their holder.
+    #[inline(always)]
+    fn state(&self) -> Release {
+        let panicked = !self.panicking && thread::panicking();
+        if panicked { Release::Dirty } else { Release::Clean }
+    }
+
+    /// Releases the lock for a while. Data that nobody has vouched for are handed on as they are,
+    /// which does not close the lock.
+    pub(crate) fn suspend(self) -> Suspended<'a, T> {
+        let guard = ManuallyDrop::new(self);
+        let dirty = guard.is_inconsistent();
+        guard.node.lock.unlock(if dirty { Release::Dirty } else { guard.state() });
+        Suspended { node: guard.node, data: guard.data }
+    }
+}
+
+/// A mutex that its holder means to lock again.
+pub(crate) struct Suspended<'a, T> {
+    node: &'a layout::Mutex,
+    data: Slot<T>,
+}
+
+impl<'a, T: Shared> Suspended<'a, T> {
+    /// Acquires the lock again, as long as it takes.
+    pub(crate) fn resume(self, waiting: Waiting) -> Outcome<'a, T> {
+        let acquired = self.node.lock.lock(Deadline::NEVER.with(waiting));
+        MutexGuard::checked(self.node, self.data, acquired)
+    }
+
+    /// Whether a holder died, and nobody has come to see what it left.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        self.node.lock.is_orphaned()
     }
 }
 
@@ -240,25 +280,9 @@ impl<T: Shared> MutexGuard<'_, T> {
     }
 }
 
-impl<'a, T: Shared> LockError<MutexGuard<'a, T>> {
-    /// For data that are whole whatever happened: vouches for them and goes on.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use outlive::{LockError, Segment};
-    /// # let mutex = Segment::anonymous()?.mutex("m", 0_u32)?;
-    /// *mutex.lock().or_else(LockError::recover)? += 1;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Every error but `OwnerDied`, without the guard that the others do not have.
-    pub fn recover(self) -> Result<MutexGuard<'a, T>, LockError> {
-        let mut guard = self.into_guard()?;
-        guard.mark_consistent();
-        Ok(guard)
+impl<T: Shared> Vouch for MutexGuard<'_, T> {
+    fn vouch(&mut self) {
+        self.mark_consistent();
     }
 }
 
@@ -269,7 +293,7 @@ impl<T: Shared> Deref for MutexGuard<'_, T> {
     fn deref(&self) -> &T {
         // SAFETY: the lock is held, the bytes were checked to be a T, and the handle that the guard
         // borrows keeps them mapped.
-        unsafe { self.data.as_ref() }
+        unsafe { self.data.pointer().cast().as_ref() }
     }
 }
 
@@ -277,15 +301,14 @@ impl<T: Shared> DerefMut for MutexGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as above, and only one guard exists while the lock is held.
-        unsafe { self.data.as_mut() }
+        unsafe { self.data.pointer().cast().as_mut() }
     }
 }
 
 impl<T: Shared> Drop for MutexGuard<'_, T> {
     #[inline(always)] // as `lock`
     fn drop(&mut self) {
-        let panicked = !self.panicking && thread::panicking();
-        self.node.lock.unlock(if panicked { Release::Dirty } else { Release::Clean });
+        self.node.lock.unlock(self.state());
     }
 }
 
@@ -302,6 +325,7 @@ const fn data_offset<T>() -> usize {
 
 waits!(Mutex<T>, node);
 tells_holder!(Mutex<T>, node.lock);
+awaits_lock!(Mutex<T>, node.lock);
 
 #[allow(private_interfaces)] // sealed
 impl<T: Shared> Mechanics for Mutex<T> {

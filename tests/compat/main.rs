@@ -1,9 +1,11 @@
-//! Segments in `shared_memory`'s memory, and `raw_sync`'s traits on robust events, with processes
-//! that are killed.
-#![cfg(any(feature = "shared_memory", feature = "raw_sync"))]
+//! Segments in `shared_memory`'s memory, `raw_sync`'s traits on robust events and `lock_api`'s on
+//! robust locks, with processes that are killed.
+#![cfg(any(feature = "shared_memory", feature = "raw_sync", feature = "lock_api"))]
 
 #[cfg(feature = "raw_sync")]
 mod events;
+#[cfg(feature = "lock_api")]
+mod locks;
 #[cfg(feature = "shared_memory")]
 mod shmem;
 #[path = "../support/mod.rs"]
@@ -19,6 +21,8 @@ fn role() {
         ("event-counted", events::pass_once),
         #[cfg(feature = "raw_sync")]
         ("event-setter", events::set_for_ever),
+        #[cfg(feature = "lock_api")]
+        ("lock-api-holder", locks::hold),
         #[cfg(feature = "shared_memory")]
         ("shmem-racer", shmem::race),
         #[cfg(feature = "shared_memory")]

@@ -8,6 +8,7 @@ mod observe;
 
 mod array;
 mod counter;
+mod latest;
 mod queue;
 mod value;
 
@@ -19,6 +20,12 @@ roles! {
     "value large": value::write_large,
     "counter add": counter::add,
     "counter hold": counter::hold,
+    "latest write": latest::write_for_ever,
+    "latest read": latest::read_for_ever,
+    "latest count": latest::count,
+    "latest tick": latest::tick,
+    "latest wait": latest::waiter,
+    "latest fork": latest::fork_in_update,
     "array hold": array::hold,
     "array write": array::write_for_ever,
     "array tear": array::set_elements,

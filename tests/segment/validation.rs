@@ -169,6 +169,23 @@ fn entries_that_lead_outside_are_errors() {
 }
 
 #[test]
+fn removed_entries_that_lead_outside_are_used_again() {
+    let victim = Victim::new("removed");
+    let segment = victim.open().unwrap();
+    let ranges =
+        [(u64::MAX, 0), (u64::MAX - 4095, 1), (8192, u64::MAX), (1 << 20, 1 << 20), (0, 0)];
+    for (offset, size) in ranges {
+        victim.alter(ENTRY, &[2_u64, offset, size].map(u64::to_ne_bytes).concat());
+        let value = segment.value("new", 1_u8).unwrap();
+        assert_eq!(value.get().unwrap(), 1);
+        let state = victim.read(ENTRY, 8)[0];
+        assert_eq!(state & 3, 1, "{offset} {size}: the entry is the new object's");
+        drop(value);
+        segment.remove("new").unwrap();
+    }
+}
+
+#[test]
 fn links_that_lead_outside_or_round_in_circles_are_errors() {
     let victim = Victim::new("links");
     const NEXT_BLOCK: u64 = 168;

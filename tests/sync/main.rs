@@ -6,8 +6,15 @@ mod support;
 #[path = "../support/observe.rs"]
 mod observe;
 
+mod barrier;
+mod condvar;
 mod event;
+mod holder;
 mod mutex;
+mod once;
+mod reentrant;
+mod semaphore;
+mod waiting;
 
 roles! {
     "mutex": mutex::driver::run,
@@ -19,4 +26,17 @@ roles! {
     "mutex exec": mutex::fork::exec,
     "mutex graveyard": mutex::death::forget_in_a_thread_and_unmap,
     "event": event::driver,
+    "condvar": condvar::driver,
+    "condvar worker": condvar::worker,
+    "once": once::driver,
+    "once fork": once::fork_inside,
+    "once race": once::racer,
+    "reentrant": reentrant::driver,
+    "reentrant fork": reentrant::fork_within,
+    "reentrant worker": reentrant::worker,
+    "semaphore": semaphore::driver,
+    "semaphore fork": semaphore::fork_while_held,
+    "barrier": barrier::driver,
+    "holder": holder::hold,
+    "waiting": waiting::driver,
 }

@@ -36,10 +36,11 @@
 //! `interrupted` is for statistics: the low half names the position that is being worked on (plus
 //! one), the high half counts those that a death interrupted; one store changes both.
 //!
-//! A death between publishing and waking the other side delays that side by at most 100 ms, if
-//! nobody pushes or pops in the meantime.
+//! Either side wakes the other before it releases its lock, and who sleeps, sleeps on that lock's word
+//! as well: so a death between publishing and waking wakes by itself.
 
 mod iter;
+mod waitable;
 
 use std::fmt;
 use std::hint::spin_loop;
@@ -60,6 +61,7 @@ use crate::segment::region::{Extent, Located, Series};
 use crate::shared::Shared;
 
 pub use iter::{Drain, Iter};
+pub use waitable::{Readable, Writable};
 
 /// A bounded first-in, first-out queue between any number of producers and consumers. Opened by
 /// name: [`Segment::queue`](crate::Segment::queue).
@@ -284,10 +286,10 @@ impl<T: Shared> Queue<T> {
             return false;
         }
         let done = matches!(self.put(queue, message), Attempt::Done(()));
-        queue.tail.lock.unlock(Release::Clean);
         if done {
             queue.not_empty.event.notify(Notify::One);
         }
+        queue.tail.lock.unlock(Release::Clean);
         done
     }
 
@@ -297,10 +299,10 @@ impl<T: Shared> Queue<T> {
             self.recover_tail(queue);
         }
         let attempt = self.put(queue, message);
-        queue.tail.lock.unlock(Release::Clean);
         if matches!(attempt, Attempt::Done(())) {
             queue.not_empty.event.notify(Notify::One);
         }
+        queue.tail.lock.unlock(Release::Clean);
         Ok(attempt)
     }
 
@@ -353,7 +355,12 @@ impl<T: Shared> Queue<T> {
     #[cold]
     fn push_until(&self, message: T, deadline: Deadline) -> Result<(), PushError<T>> {
         let attempt = || self.attempt_push(&message, deadline);
-        match self.settle(attempt, |queue| &queue.not_full, || self.has_room(), deadline) {
+        match self.settle(
+            attempt,
+            |queue| (&queue.not_full, &queue.head),
+            || self.has_room(),
+            deadline,
+        ) {
             Ok(Some(Attempt::Done(()))) => Ok(()),
             Ok(Some(Attempt::Closed)) => Err(PushError::Closed(message)),
             Ok(Some(Attempt::Unready) | None) | Err(LockError::TimedOut { .. }) => {
@@ -406,10 +413,10 @@ impl<T: Shared> Queue<T> {
             return None;
         }
         let message = self.take_message(queue).flatten();
-        queue.head.lock.unlock(Release::Clean);
         if message.is_some() {
             queue.not_full.event.notify(Notify::One);
         }
+        queue.head.lock.unlock(Release::Clean);
         message
     }
 
@@ -442,10 +449,10 @@ impl<T: Shared> Queue<T> {
             self.recover_head(queue);
         }
         let attempt = self.take(queue);
-        queue.head.lock.unlock(Release::Clean);
         if !matches!(attempt, Ok(Attempt::Unready | Attempt::Closed)) {
             queue.not_full.event.notify(Notify::One);
         }
+        queue.head.lock.unlock(Release::Clean);
         attempt
     }
 
@@ -508,7 +515,12 @@ impl<T: Shared> Queue<T> {
     #[cold]
     fn pop_until(&self, deadline: Deadline) -> Result<T, PopError> {
         let attempt = || self.attempt_pop(deadline);
-        match self.settle(attempt, |queue| &queue.not_empty, || self.has_message(), deadline) {
+        match self.settle(
+            attempt,
+            |queue| (&queue.not_empty, &queue.tail),
+            || self.has_message(),
+            deadline,
+        ) {
             Ok(Some(Attempt::Done(message))) => Ok(message),
             Ok(Some(Attempt::Closed)) => Err(PopError::Closed),
             Ok(Some(Attempt::Unready) | None) | Err(LockError::TimedOut { .. }) => {
@@ -520,12 +532,13 @@ impl<T: Shared> Queue<T> {
 
     // ---- both
 
-    /// Repeats an attempt until it is ready, spinning first and then sleeping. None at the deadline.
+    /// Repeats an attempt until it is ready, spinning first and then sleeping, where those at the
+    /// other end say that it may be. None at the deadline.
     #[inline]
     fn settle<R>(
         &self,
         attempt: impl Fn() -> Result<Attempt<R>, LockError>,
-        sleep: impl Fn(&layout::Queue) -> &layout::QueueSleep,
+        sleep: impl Fn(&layout::Queue) -> (&layout::QueueSleep, &QueueEnd),
         worthwhile: impl Fn() -> bool,
         deadline: Deadline,
     ) -> Result<Option<Attempt<R>>, LockError> {
@@ -536,7 +549,8 @@ impl<T: Shared> Queue<T> {
         if let Some(outcome) = ready() {
             return outcome.map(Some);
         }
-        for _ in 0..looks(SPINS) {
+        let spins = if deadline.waiting.looks_first() { looks(SPINS) } else { 0 };
+        for _ in 0..spins {
             spin_loop();
             if worthwhile()
                 && let Some(outcome) = ready()
@@ -544,7 +558,8 @@ impl<T: Shared> Queue<T> {
                 return outcome.map(Some);
             }
         }
-        sleep(self.inner.writable()?).event.wait_until(deadline, ready).transpose()
+        let (sleep, other_end) = sleep(self.inner.writable()?);
+        sleep.event.wait_beside(&other_end.lock, deadline, ready).transpose()
     }
 
     /// Closes the queue: nothing more can be pushed, and consumers get what is left and then
@@ -556,8 +571,8 @@ impl<T: Shared> Queue<T> {
     ///
     /// # Crash behaviour
     ///
-    /// Closed or not. A process killed between closing and waking the sleepers delays them by at
-    /// most 100 ms.
+    /// Closed or not. A process killed between closing and waking delays producers that sleep
+    /// because the queue is full by at most 100 ms.
     pub fn close(&self) -> Result<(), LockError> {
         let queue = self.inner.writable()?;
         // Under the producers' lock, so that no push is half-way.
@@ -566,9 +581,9 @@ impl<T: Shared> Queue<T> {
         }
         // Release: pairs with the Acquire in `take`; what was pushed before is there.
         queue.closed.store(1, Ordering::Release);
-        queue.tail.lock.unlock(Release::Clean);
         queue.not_empty.event.notify(Notify::All);
         queue.not_full.event.notify(Notify::All);
+        queue.tail.lock.unlock(Release::Clean);
         Ok(())
     }
 

@@ -1,0 +1,66 @@
+//! A good segment with objects of every kind, as bytes.
+
+use std::sync::LazyLock;
+
+use outlive::{ObjectError, Reset, Segment, Shared};
+
+pub const CAPACITY: u64 = 32 << 10;
+
+/// Has bytes that are no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Shared)]
+#[repr(u8)]
+pub enum State {
+    Cold = 1,
+    Hot = 200,
+}
+
+/// Several words, with fields of all sorts of validity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Shared)]
+#[repr(C)]
+pub struct Record {
+    pub id: u64,
+    pub symbol: char,
+    pub state: State,
+    pub flag: bool,
+    pub rest: [u8; 2],
+}
+
+pub const RECORD: Record =
+    Record { id: 7, symbol: 'x', state: State::Hot, flag: true, rest: [0xaa; 2] };
+
+fn furnish(segment: &Segment) -> Result<(), ObjectError> {
+    segment.mutex("0", 1_u64)?;
+    segment.mutex("1", State::Cold)?;
+    segment.value("2", 5_u32)?;
+    segment.value("3", RECORD)?;
+    segment.counter("4")?;
+    segment.atomic_counter("5")?;
+    segment.array("6", 20, -1_i64)?;
+    segment.array("7", 5, RECORD)?;
+    let numbers = segment.queue::<u64>("8", 8)?;
+    let records = segment.queue::<Record>("9", 5)?;
+    segment.event("10", Reset::Auto)?;
+    segment.event("11", Reset::Manual)?;
+    segment.value("removed", 1_u64)?;
+    segment.remove("removed")?;
+    for i in 0..3 {
+        // So many that the directory has a second block.
+        segment.counter(&format!("more {i}"))?;
+    }
+    let _room = (numbers.try_push(1), numbers.try_push(2), records.try_push(RECORD));
+    Ok(())
+}
+
+/// The same bytes in every run within one PID namespace.
+pub static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let name = format!("outlive-fuzz-image-{}", std::process::id());
+    let segment = Segment::options()
+        .capacity(CAPACITY)
+        .persistent(true)
+        .create(&name)
+        .expect("create the image");
+    furnish(&segment).expect("furnish the image");
+    let bytes = std::fs::read(segment.path().expect("a name")).expect("read the image");
+    Segment::unlink(&name).expect("unlink the image");
+    bytes
+});

@@ -1,0 +1,177 @@
+//! `Condvar`: no notification is lost, whether the notifier holds the mutex or not, and a death is made
+//! up for in time.
+
+use super::run::{Kernel, begin, in_time, model, mortal, pass_time, process, with_death};
+use crate::{Condvar, LockError, Mutex, MutexGuard, Segment};
+
+/// A mutex with tokens.
+#[derive(Clone)]
+struct Tokens {
+    mutex: Mutex<u64>,
+    condvar: Condvar,
+}
+
+impl Tokens {
+    fn new() -> Self {
+        let segment = Segment::anonymous().expect("a segment");
+        let mutex = segment.mutex("tokens", 0).expect("a mutex");
+        let condvar = segment.condvar("changed").expect("a condvar");
+        begin(&segment);
+        Self { mutex, condvar }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        self.mutex.lock().or_else(LockError::recover).expect("the lock")
+    }
+
+    /// What `wait_while` does, but for its looks at the condition when nobody notified.
+    fn take(&self) {
+        let mut guard = self.lock();
+        while *guard == 0 {
+            guard = self.condvar.wait(guard).or_else(LockError::recover).expect("wait");
+        }
+        *guard -= 1;
+    }
+
+    /// With the mutex held, or after it was released.
+    fn give(&self, holding: bool, notify: impl FnOnce(&Condvar)) {
+        let mut guard = self.lock();
+        *guard += 1;
+        if holding {
+            notify(&self.condvar);
+        } else {
+            drop(guard);
+            notify(&self.condvar);
+        }
+    }
+}
+
+fn one(condvar: &Condvar) {
+    condvar.notify_one().expect("notify");
+}
+
+#[test]
+fn no_notification_is_lost() {
+    for holding in [true, false] {
+        model(move || {
+            let tokens = Tokens::new();
+            let taker = tokens.clone();
+            let other = process(1, move || taker.take());
+            tokens.give(holding, one);
+            other.join().expect("a process");
+        });
+    }
+}
+
+#[test]
+fn one_for_each_of_two() {
+    for holding in [true, false] {
+        model(move || {
+            let tokens = Tokens::new();
+            let others: Vec<_> = (1..3)
+                .map(|number| {
+                    let taker = tokens.clone();
+                    process(number, move || taker.take())
+                })
+                .collect();
+            tokens.give(holding, one);
+            tokens.give(holding, one);
+            others.into_iter().for_each(|other| other.join().expect("a process"));
+        });
+    }
+}
+
+/// Also when one that is woken takes what two were notified of.
+#[test]
+fn two_at_once() {
+    model(|| {
+        let tokens = Tokens::new();
+        let others: Vec<_> = (1..3)
+            .map(|number| {
+                let taker = tokens.clone();
+                process(number, move || taker.take())
+            })
+            .collect();
+        *tokens.lock() += 2;
+        tokens.condvar.notify(2).expect("notify");
+        others.into_iter().for_each(|other| other.join().expect("a process"));
+    });
+}
+
+#[test]
+fn a_notification_among_others_that_meet_nobody() {
+    model(|| {
+        let tokens = Tokens::new();
+        let taker = tokens.clone();
+        let other = process(1, move || taker.take());
+        let notifier = tokens.clone();
+        let idle = process(2, move || notifier.condvar.notify_all().expect("notify"));
+        tokens.give(false, one);
+        other.join().expect("a process");
+        idle.join().expect("a process");
+    });
+}
+
+/// It takes the one notification with it, or not; the other one is served in time.
+#[test]
+fn a_death_of_one_who_waits() {
+    with_death(|mortality| {
+        let tokens = Tokens::new();
+        let (first, second) = (tokens.clone(), tokens.clone());
+        let dying = mortal(1, &mortality, Kernel::Reports, move || first.take());
+        let other = in_time(2, move || second.take());
+        tokens.give(false, one);
+        tokens.give(false, one);
+        let lived = dying.join().expect("a process").is_some();
+        pass_time(other);
+        assert!(*tokens.lock() <= u64::from(!lived));
+    });
+}
+
+/// `wait_while` need not be told.
+#[test]
+fn a_death_of_the_one_who_notifies() {
+    with_death(|mortality| {
+        let tokens = Tokens::new();
+        let (giver, taker) = (tokens.clone(), tokens.clone());
+        let dying = mortal(1, &mortality, Kernel::Reports, move || giver.give(false, one));
+        let other = in_time(2, move || {
+            let mut guard = taker.lock();
+            loop {
+                match taker.condvar.wait_while(guard, |tokens| *tokens == 0) {
+                    Ok(mut guard) => {
+                        *guard -= 1;
+                        return;
+                    }
+                    Err(error) => guard = error.recover().expect("OwnerDied"),
+                }
+            }
+        });
+        let lived = dying.join().expect("a process").is_some();
+        // It died before it changed anything, or there is a token for both.
+        if !lived {
+            *tokens.lock() += 1;
+        }
+        pass_time(other);
+    });
+}
+
+/// Who waits hears of it, if nobody else does.
+#[test]
+fn a_death_of_the_mutexs_holder() {
+    with_death(|mortality| {
+        let tokens = Tokens::new();
+        let (holder, waiter) = (tokens.clone(), tokens.clone());
+        let other = in_time(2, move || waiter.condvar.wait(waiter.lock()).is_err());
+        let dying = mortal(1, &mortality, Kernel::Reports, move || {
+            let guard = holder.lock();
+            drop(guard);
+            holder.condvar.notify_all().expect("notify");
+        });
+        dying.join().expect("a process");
+        // One that came to wait when all was over, or whose mutex nobody died with, is told.
+        tokens.condvar.notify_all().expect("notify");
+        pass_time(other);
+        drop(tokens.mutex.try_lock().or_else(LockError::recover).expect("a free lock"));
+    });
+}
