@@ -31,9 +31,8 @@ fn one_of_two_makes_it() {
             count.set(count.get() + 1);
             [number; 2]
         };
-        let other = process(1, move || {
-            whole(theirs.get_or_init(|| make(1, &count)).expect("get_or_init"))
-        });
+        let other =
+            process(1, move || whole(theirs.get_or_init(|| make(1, &count)).expect("get_or_init")));
         let mine = whole(value.get_or_init(|| make(2, &made)).expect("get_or_init"));
         assert_eq!(other.join().expect("a process"), mine);
         assert_eq!(made.get(), 1, "made more than once");

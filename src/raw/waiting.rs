@@ -55,7 +55,7 @@ impl Pauses {
     /// A pause; true if the clock should be looked at.
     pub(crate) fn pause(&mut self) -> bool {
         self.count = self.count.wrapping_add(1);
-        let clock = self.count % CLOCK == 0;
+        let clock = self.count.is_multiple_of(CLOCK);
         if self.waiting == Waiting::Yield || (clock && self.count > FRUITLESS) {
             thread::yield_now();
         } else {

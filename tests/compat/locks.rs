@@ -1,4 +1,5 @@
 //! `lock_api`'s mutex on a robust one.
+#![allow(unsafe_code)] // `raw` is unsafe
 
 use std::time::{Duration, Instant};
 

@@ -1,19 +1,17 @@
 //! A worker and all that it starts: one process group, which ends as a whole and leaves no file.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
-use crate::actor::lives;
+use crate::actor::{Actor, lives};
 use crate::round::{files, segment_name, worker_of};
 
 /// Those that run. Locked while one starts or ends, and by an interruption for good.
@@ -83,10 +81,13 @@ fn sweep() {
         if lives(Pid::from_raw(worker as i32)) {
             continue;
         }
-        let Ok(opened) = File::open(format!("/dev/shm/{file}")) else { continue };
-        // Held while it is removed, as the library does it.
-        if let Ok(_alone) = Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
-            remove(&file);
-        }
+        // An opener removes what nobody uses; what is persistent is removed by name. In a process of
+        // its own, since the harness uses no segments.
+        Actor::start(|_| {
+            if outlive::Segment::open(&file).is_ok() {
+                let _gone = outlive::Segment::unlink(&file);
+            }
+        })
+        .ends();
     }
 }

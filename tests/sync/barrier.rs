@@ -38,7 +38,7 @@ pub(crate) fn driver(arguments: &[String]) {
             "wait" => barrier.wait(),
             "timeout" => barrier.wait_timeout(Duration::from_millis(number)),
             "action" => barrier.wait_with(|| {
-                done.add(1).expect("add");
+                done.fetch_add(1).expect("add");
             }),
             // Says that it runs, and goes on when it is told.
             "slow" => barrier.wait_with(|| {
@@ -53,7 +53,7 @@ pub(crate) fn driver(arguments: &[String]) {
             "rounds" => {
                 let parties = barrier.parties() as i64;
                 for round in 1..=number as i64 {
-                    done.add(1).expect("add");
+                    done.fetch_add(1).expect("add");
                     barrier.wait().expect("wait");
                     let seen = done.get();
                     assert!(seen >= round * parties, "{seen} in round {round}");
@@ -189,7 +189,7 @@ fn the_last_one_acts_before_anybody_is_let_through() {
         barrier
             .wait_with(|| {
                 assert_eq!(barrier.waiting(), 3, "all are here, nobody is through");
-                done.add(2).expect("add");
+                done.fetch_add(2).expect("add");
             })
             .expect("wait");
         for other in &mut others {

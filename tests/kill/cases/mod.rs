@@ -1,11 +1,14 @@
 //! The cases: every operation of every primitive.
 
+mod condvar;
 mod data;
 mod event;
 mod mutex;
 mod object;
+mod once;
 mod process;
 mod queue;
+mod reentrant;
 mod segment;
 
 use crate::case::Case;
@@ -19,6 +22,9 @@ pub(crate) fn all() -> Vec<Case> {
         data::cases(),
         queue::cases(),
         event::cases(),
+        condvar::cases(),
+        reentrant::cases(),
+        once::cases(),
         process::cases(),
     ]
     .into_iter()
