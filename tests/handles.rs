@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use outlive::{
-    Array, AtomicCounter, Counter, Event, LockError, Mutex, MutexGuard, ObjectError, Queue, Reset,
-    Segment, SegmentError, Value,
+    Array, AtomicCounter, Condvar, Counter, Event, LockError, Mutex, MutexGuard, ObjectError, Once,
+    OnceValue, Queue, ReentrantMutex, Reset, Segment, SegmentError, SetError, Value,
 };
 
 fn is_handle<T: Clone + Debug + Send + Sync + 'static>() {}
@@ -20,9 +20,14 @@ fn handles_are_owned_cloned_sent_and_shared() {
     is_handle::<Array<u8>>();
     is_handle::<Queue<u64>>();
     is_handle::<Event>();
+    is_handle::<Condvar>();
+    is_handle::<ReentrantMutex<u64>>();
+    is_handle::<Once>();
+    is_handle::<OnceValue<u64>>();
     is_error::<SegmentError>();
     is_error::<ObjectError>();
     is_error::<LockError>();
+    is_error::<SetError<u64>>();
 }
 
 /// What users write: handles in a struct, returned from a function, sent to a thread.

@@ -15,7 +15,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Measure less: under 30 seconds in all
+    /// Measure less: under a minute in all
     #[arg(long)]
     pub(crate) quick: bool,
 

@@ -595,6 +595,9 @@ impl<T: Shared> Mechanics for Latest<T> {
         let copies = readers + SPARE_COPIES;
         let copies =
             extent.series::<AtomicU64>(copies_offset(readers), copy_stride::<T>(), copies)?;
+        for index in 0..readers + SPARE_COPIES {
+            copies.get(index)?.store(0, Ordering::Relaxed);
+        }
         copies.get(0)?.store(version_of(first).0, Ordering::Relaxed);
         copies.slot::<T>(0, value_offset::<T>())?.write(&init);
         Some(())

@@ -32,6 +32,8 @@ pub(crate) mod run;
 #[cfg(test)]
 mod array;
 #[cfg(test)]
+mod barrier;
+#[cfg(test)]
 mod condvar;
 #[cfg(test)]
 mod counter;
@@ -48,4 +50,8 @@ mod queue;
 #[cfg(test)]
 mod rwlock;
 #[cfg(test)]
+mod semaphore;
+#[cfg(test)]
 mod value;
+#[cfg(test)]
+mod wait_any;

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::run::{Kernel, begin, in_time, model, mortal, pass_time, process, with_death};
+use super::run::{Kernel, begin, in_time, model, mortal, pass_time, process, with_death_bounded};
 use crate::{OnceValue, Segment};
 
 type Twin = [u64; 2];
@@ -68,7 +68,7 @@ fn who_waits_is_woken() {
 
 #[test]
 fn a_death_leaves_it_whole_or_to_the_next_one() {
-    with_death(|mortality| {
+    with_death_bounded(1, |mortality| {
         let value = value();
         let (dying, reader) = (value.clone(), value.clone());
         let dying = mortal(1, &mortality, Kernel::Reports, move || {
@@ -86,7 +86,7 @@ fn a_death_leaves_it_whole_or_to_the_next_one() {
 /// Wherever it died, one who waits is woken by its death or looks in time.
 #[test]
 fn a_death_for_whose_value_another_waits() {
-    with_death(|mortality| {
+    with_death_bounded(1, |mortality| {
         let value = value();
         let (dying, waiter) = (value.clone(), value.clone());
         let dying = mortal(1, &mortality, Kernel::Reports, move || {

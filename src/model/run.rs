@@ -38,11 +38,19 @@ pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
 
 /// Runs `body` with a death after every number of steps of the process that it makes mortal.
 pub(crate) fn with_death(body: impl Fn(Mortality) + Send + Sync + 'static) {
+    with_death_bounded(PREEMPTIONS, body);
+}
+
+/// [`with_death`] with another bound.
+pub(crate) fn with_death_bounded(
+    preemptions: usize,
+    body: impl Fn(Mortality) + Send + Sync + 'static,
+) {
     let body = Arc::new(body);
     for steps in 0.. {
         let died = Arc::new(AtomicBool::new(false));
         let (body, seen) = (Arc::clone(&body), Arc::clone(&died));
-        model(move || body(Mortality { steps, died: Arc::clone(&seen) }));
+        check(preemptions, move || body(Mortality { steps, died: Arc::clone(&seen) }));
         if !died.load(Ordering::Relaxed) {
             assert!(steps > 3, "nobody was mortal");
             return;

@@ -298,8 +298,8 @@ impl RobustNode {
                 }
                 if asked.elapsed() > futex::RECHECK {
                     let word = self.word.load(Ordering::Relaxed);
+                    // Nothing is noted for people: a release clears that only for those who sleep.
                     if word & TID != 0 && word != CLOSED {
-                        self.note_since(word);
                         self.bury_holder(thread, word);
                     }
                     asked = Instant::now();
@@ -357,7 +357,11 @@ impl RobustNode {
     /// For who waits for several things (`sync::wait_any`): whether there is somebody to wait for.
     pub(crate) fn is_held(&self) -> bool {
         // Relaxed: who takes the lock then synchronises.
-        let word = self.word.load(Ordering::Relaxed);
+        Self::is_held_in(self.word.load(Ordering::Relaxed))
+    }
+
+    /// Whether that word says that somebody holds the lock.
+    pub(crate) fn is_held_in(word: u32) -> bool {
         word & TID != 0 && word != CLOSED
     }
 
@@ -365,7 +369,7 @@ impl RobustNode {
     pub(crate) fn bury_if_dead(&self) {
         let Ok(thread) = robust_list::current() else { return };
         let word = self.word.load(Ordering::Relaxed);
-        if word & TID != 0 && word != CLOSED && !self.is_held_by(thread) {
+        if Self::is_held_in(word) && !self.is_held_by(thread) {
             self.bury_holder(thread, word);
         }
     }

@@ -175,7 +175,7 @@ impl Barrier {
         Ok(result)
     }
 
-    fn generation(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u64 {
         // Acquire: pairs with the Release in `advance`.
         self.inner.generation.load(Ordering::Acquire)
     }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use outlive::{Array, Counter, Holder, LockError, Mutex, ReentrantMutex, RwLock, Segment, Value};
+use outlive::{
+    Array, Counter, Holder, LockError, Mutex, ReentrantMutex, RwLock, Segment, Value, Waiting,
+};
 
 use crate::observe::thread_id;
 use crate::support::{Peer, listen, say, unique};
@@ -247,4 +249,21 @@ fn a_thread_that_ended_unseen_is_named_without_a_process() {
     assert_eq!(dead.to_string(), format!("thread {}", alive.thread_id));
     mutex.lock().or_else(LockError::recover).map(drop).expect("whoever waits finds out");
     assert_eq!(mutex.holder(), None);
+}
+#[test]
+fn since_is_of_this_time_only_however_others_waited() {
+    for waiting in [Waiting::Spin, Waiting::Yield, Waiting::Park, Waiting::Adaptive] {
+        let (_segment, mut locks, name) = segment("since-again");
+        locks.mutex = locks.mutex.with_waiting(waiting);
+        let mut holding = Holding::new(&name);
+        locks.mutex.lock_timeout(Duration::from_millis(150)).map(drop).expect_err("held");
+        // Only those who sleep note it: a release clears it for them.
+        let sleeps = matches!(waiting, Waiting::Park | Waiting::Adaptive);
+        assert_eq!(locks.mutex.holder().expect("held").since.is_some(), sleeps, "{waiting:?}");
+        holding.release();
+        holding.hold();
+        assert_eq!(locks.mutex.holder().expect("held").since, None, "{waiting:?}");
+        holding.release();
+        holding.peer.join();
+    }
 }

@@ -13,7 +13,9 @@ mod holder;
 mod mutex;
 mod once;
 mod reentrant;
+mod rwlock;
 mod semaphore;
+mod wait_any;
 mod waiting;
 
 roles! {
@@ -34,9 +36,16 @@ roles! {
     "reentrant": reentrant::driver,
     "reentrant fork": reentrant::fork_within,
     "reentrant worker": reentrant::worker,
+    "rwlock": rwlock::driver::run,
+    "rwlock worker": rwlock::writers::worker,
+    "rwlock looper": rwlock::writers::read_in_a_loop,
+    "rwlock fork": rwlock::fork::fork_while_held,
     "semaphore": semaphore::driver,
     "semaphore fork": semaphore::fork_while_held,
     "barrier": barrier::driver,
     "holder": holder::hold,
+    "wait any": wait_any::driver,
+    "wait any cost": wait_any::cost,
+    "wait any bridge": wait_any::bridge,
     "waiting": waiting::driver,
 }

@@ -37,7 +37,7 @@ pub(crate) fn driver(arguments: &[String]) {
     let limit = Duration::from_secs(600);
     say(&thread_id().to_string());
     while let Some(command) = listen() {
-        let run = || drop(inside());
+        let run = || _ = inside();
         let outcome = catch_unwind(AssertUnwindSafe(|| match command.as_str() {
             "call" => once.call_once(run).map(|()| 0),
             "try" => once.try_call_once(run).map(|()| 0),

@@ -5,8 +5,9 @@ use crate::support::cli::Plan;
 use crate::support::clock::now_ns;
 use crate::support::stats::{Latencies, interval_ps};
 
-/// Operations timed together, so that what the clock costs is lost in them.
-const BATCH: u64 = 64;
+/// Operations timed together, so that what the clock costs is lost in them even if they are single
+/// loads.
+const BATCH: u64 = 512;
 
 /// Repeats an operation for one slice of time; the latencies, and how often it was done.
 #[inline]

@@ -63,7 +63,7 @@ unsafe impl<T: Shared> Sync for RwLockWriteGuard<'_, T> {}
 
 /// Why a guard could not be turned into another one, and the guard, as good as before.
 ///
-/// `?` makes a [`LockError`] of it, and drops the guard.
+/// In a function that fails with [`LockError`], `?` drops the guard and returns the reason.
 #[non_exhaustive]
 pub struct ConvertError<G> {
     /// The guard that was to be converted.

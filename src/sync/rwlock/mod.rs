@@ -13,11 +13,11 @@ use body::{Body, MOST_READERS, Patience};
 pub use guard::{ConvertError, RwLockReadGuard, RwLockUpgradableGuard, RwLockWriteGuard};
 
 use crate::Segment;
-use crate::error::{LockError, ObjectError};
+use crate::error::{Holder, LockError, ObjectError};
 use crate::layout::{self, Share};
 use crate::raw::bytes::{self, Slot};
 use crate::raw::lock::{Acquired, Release};
-use crate::raw::waiting::{tells_holder, waits};
+use crate::raw::waiting::waits;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located, Series};
 use crate::shared::Shared;
@@ -215,7 +215,8 @@ impl<T: Shared> RwLock<T> {
     /// # let table = segment.rwlock("table", [0_u32; 8])?;
     /// let seen = table.upgradable_read().map_err(|_| "a writer died")?;
     /// if seen[3] == 0 {
-    ///     let mut guard = seen.upgrade()?; // waits for the other readers
+    ///     // Waits for the other readers. A refusal holds the guard: only its reason is returned.
+    ///     let mut guard = seen.upgrade().map_err(|refused| refused.error)?;
     ///     guard[3] = 1; // still 0 until here
     /// }
     /// # Ok(())
@@ -353,7 +354,19 @@ fn hand_over<G>(guard: G, acquired: Acquired) -> Outcome<G> {
 
 waits!(RwLock<T>, node);
 
-tells_holder!(RwLock<T>, node.writer);
+impl<T> RwLock<T> {
+    /// Who writes at the moment, waits for the readers to leave in order to write, or has the right to
+    /// become the writer; to find out about a deadlock. Reads /proc.
+    #[must_use]
+    pub fn holder(&self) -> Option<Holder> {
+        let writer = self.node.writer.holder();
+        let Some(mut holder) = self.node.upgrade.holder() else { return writer };
+        // Readers wait for the one lock, writers for the other.
+        let writer = writer.filter(|writer| writer.thread_id == holder.thread_id);
+        holder.since = holder.since.max(writer.and_then(|writer| writer.since));
+        Some(holder)
+    }
+}
 
 impl Segment {
     /// The [`RwLock`] of that name, for 64 readers at a time, created with `init` if there is none.

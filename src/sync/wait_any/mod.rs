@@ -205,7 +205,9 @@ impl<'a> Set<'a> {
                 return Ok(ready);
             }
             let Some(left) = deadline.remaining() else { return Ok(ready) };
-            futex::wait_any(words.pairs(), left.min(limit));
+            if words.sleeps() {
+                futex::wait_any(words.pairs(), left.min(limit));
+            }
             for waitable in self.waitables {
                 waitable.woken();
             }

@@ -41,15 +41,24 @@ pub trait Wait {
 
 /// Words to sleep on, and what each is to be for that.
 #[derive(Default)]
-pub(crate) struct Words<'a>(Vec<(&'a AtomicU32, u32)>);
+pub(crate) struct Words<'a> {
+    pairs: Vec<(&'a AtomicU32, u32)>,
+    /// Whether a word was found as it is when there is nothing to sleep for.
+    awake: bool,
+}
 
 impl<'a> Words<'a> {
     pub(crate) fn push(&mut self, pair: (&'a AtomicU32, u32)) {
-        self.0.push(pair);
+        self.pairs.push(pair);
     }
 
     pub(crate) fn pairs(&self) -> &[(&'a AtomicU32, u32)] {
-        &self.0
+        &self.pairs
+    }
+
+    /// Whether to sleep, and not to look again at once.
+    pub(crate) fn sleeps(&self) -> bool {
+        !self.awake
     }
 
     /// A sleeper of an event count, as `EventCount::announce` makes one, but that the fence is made
@@ -70,8 +79,12 @@ impl<'a> Words<'a> {
     /// A lock that is waited for.
     fn lock(&mut self, lock: &'a RobustNode) {
         lock.waiters.store(1, Ordering::Relaxed);
+        let word = lock.word.load(Ordering::Relaxed);
+        // To sleep on a free word is to miss that somebody took it since, was seen with it, and has
+        // released it: it is the same word then.
+        self.awake |= !RobustNode::is_held_in(word);
         // The flag as well: see `raw::lock`.
-        self.push((&lock.word, lock.word.load(Ordering::Relaxed)));
+        self.push((&lock.word, word));
         self.push((&lock.waiters, 1));
     }
 }

@@ -1,15 +1,20 @@
 //! The cases: every operation of every primitive.
 
+mod barrier;
 mod condvar;
 mod data;
 mod event;
+mod latest;
 mod mutex;
 mod object;
 mod once;
 mod process;
 mod queue;
 mod reentrant;
+mod rwlock;
 mod segment;
+mod semaphore;
+mod wait_any;
 
 use crate::case::Case;
 
@@ -24,7 +29,12 @@ pub(crate) fn all() -> Vec<Case> {
         event::cases(),
         condvar::cases(),
         reentrant::cases(),
+        rwlock::cases(),
         once::cases(),
+        latest::cases(),
+        wait_any::cases(),
+        semaphore::cases(),
+        barrier::cases(),
         process::cases(),
     ]
     .into_iter()

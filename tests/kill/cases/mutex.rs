@@ -60,7 +60,7 @@ fn let_go(world: &World) {
     world.held.borrow_mut().take();
 }
 
-fn lock_and_unlock(world: &World) -> Operation {
+pub(super) fn lock_and_unlock(world: &World) -> Operation {
     let mutex = mutex(world);
     Box::new(move || add(&mut take(mutex).expect("lock")))
 }
@@ -71,7 +71,7 @@ fn unlock(world: &World) -> Operation {
     Box::new(move || drop(guard.take()))
 }
 
-fn repair(world: &World) -> Operation {
+pub(super) fn repair(world: &World) -> Operation {
     let mutex = mutex(world);
     Box::new(move || drop(take(mutex).expect("lock")))
 }

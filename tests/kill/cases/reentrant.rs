@@ -24,7 +24,7 @@ fn take(mutex: &'static ReentrantMutex<Words>) -> Result<Guard, LockError> {
             guard.mark_consistent();
             Ok(guard)
         }
-        other => other.map_err(|error| error.into_guard().err().expect("no guard")),
+        other => other.map_err(|error| error.into_guard().expect_err("no guard")),
     }
 }
 
