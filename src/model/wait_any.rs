@@ -74,15 +74,16 @@ fn a_holders_death_wakes() {
 #[test]
 fn a_death_of_one_who_waits() {
     with_death(|mortality| {
-        let (_event, mutex) = things();
-        let guard = mutex.lock().expect("lock");
-        let (available, second) = (mutex.available(), mutex.clone());
+        let (event, _mutex) = things();
+        let (first, second) = (event.clone(), event.clone());
         let dying = mortal(1, &mortality, Kernel::Reports, move || {
-            drop(wait_any(&[&available], None));
+            drop(wait_any(&[&first], None));
         });
-        let locker = in_time(2, move || drop(second.lock().expect("lock")));
-        drop(guard);
+        let other = in_time(2, move || second.wait().expect("wait"));
+        event.set().expect("set");
+        pass_time(other);
+        // For the one that waits, if it lives.
+        event.set().expect("set");
         dying.join().expect("a process");
-        pass_time(locker);
     });
 }
