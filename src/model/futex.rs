@@ -54,6 +54,8 @@ fn wait_all(words: &[(&AtomicU32, u32)]) {
         thread: loom::thread::current(),
     });
     SLEEPERS.with_borrow_mut(|sleepers| sleepers.push(Rc::clone(&sleeper)));
+    // The kernel takes one that dies off the queue.
+    let _queued = Queued(Rc::clone(&sleeper));
     for (word, expected) in words {
         // Whose wake does not find this sleeper, their store is seen here. There is no fence: what
         // orders a store and a look at a flag is membarrier's to show.
@@ -69,7 +71,15 @@ fn wait_all(words: &[(&AtomicU32, u32)]) {
         loom::thread::park();
     }
     lock_queue();
-    SLEEPERS.with_borrow_mut(|sleepers| sleepers.retain(|other| !Rc::ptr_eq(other, &sleeper)));
+}
+
+/// Takes a sleeper off the queue.
+struct Queued(Rc<Sleeper>);
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        SLEEPERS.with_borrow_mut(|sleepers| sleepers.retain(|other| !Rc::ptr_eq(other, &self.0)));
+    }
 }
 
 pub(crate) fn wait(word: &AtomicU32, expected: u32, _timeout: Duration) {

@@ -84,6 +84,19 @@ fn three_exclude_one_another_and_no_wake_is_lost() {
     });
 }
 
+/// A word that looks the same was released and taken again.
+#[test]
+fn two_rounds_of_one_among_three() {
+    check(1, || {
+        let pair = Pair::new();
+        let others: Vec<_> = (1..3).map(|number| process(number, move || pair.add())).collect();
+        pair.add();
+        pair.add();
+        others.into_iter().for_each(|other| other.join().expect("a process"));
+        pair.holds(4, 4);
+    });
+}
+
 #[test]
 fn two_rounds_each() {
     model(|| {

@@ -387,7 +387,8 @@ impl Thread {
     /// The newest lock that this thread holds within a range of addresses, as an offset into it.
     pub(crate) fn newest_within(&self, range: Range<usize>) -> Option<usize> {
         let depth = self.depth.load(Ordering::Relaxed);
-        let node = |index| self.link_at(index).load(Ordering::Relaxed) - offset_of!(RobustNode, next);
+        let node =
+            |index| self.link_at(index).load(Ordering::Relaxed) - offset_of!(RobustNode, next);
         (1..=depth).rev().map(node).find(|node| range.contains(node)).map(|node| node - range.start)
     }
 

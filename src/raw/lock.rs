@@ -242,8 +242,6 @@ impl RobustNode {
         }
         let look = || if deadline.waiting.looks_first() { Self::spin(&attempt) } else { attempt() };
         let mut acquired = look()?;
-        // The word that this thread slept on last, to tell a wake-up from a timeout.
-        let mut slept_on = None;
         loop {
             if let Some(acquired) = acquired {
                 return Ok(acquired);
@@ -256,24 +254,19 @@ impl RobustNode {
             let Some(mut patience) = deadline.remaining() else {
                 return Err(LockError::TimedOut { holder: self.holder().map(Box::new) });
             };
-            // One that only looks again, and whose flag is there still, need not announce itself
-            // anew: the flag goes only with a release.
-            if slept_on != Some(word) || !self.has_waiters() {
-                self.waiters.store(1, Ordering::Relaxed);
-                if !membarrier::heavy() {
-                    patience = patience.min(futex::SHORT_RECHECK);
-                }
+            // At each turn: a word that looks the same may have been released and taken again, and a
+            // flag that is there may be one that a holder set without a fence.
+            self.waiters.store(1, Ordering::Relaxed);
+            if !membarrier::heavy() {
+                patience = patience.min(futex::SHORT_RECHECK);
             }
             self.note_since(word);
             futex::wait_any(&[(&self.word, word), (&self.waiters, 1)], patience);
-            slept_on = Some(word);
             if self.word.load(Ordering::Relaxed) == word {
                 self.bury_holder(thread, word);
             } else {
                 // Others may sleep as well, and whoever woke us may have died before it said so.
                 self.waiters.store(1, Ordering::Relaxed);
-                // Without a fence: before the next sleep it is announced anew.
-                slept_on = None;
                 acquired = look()?;
             }
         }

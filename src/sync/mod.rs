@@ -18,8 +18,6 @@ pub use event::{Event, Reset};
 pub use mutex::{Mutex, MutexGuard};
 pub use once::{Once, OnceValue};
 pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};
-pub use rwlock::{
-    ConvertError, RwLock, RwLockReadGuard, RwLockUpgradableGuard, RwLockWriteGuard,
-};
+pub use rwlock::{ConvertError, RwLock, RwLockReadGuard, RwLockUpgradableGuard, RwLockWriteGuard};
 pub use semaphore::{Permit, Semaphore};
 pub use wait_any::{Available, Bridge, ChildProcess, Waitable, wait_any, wait_some};

@@ -29,8 +29,8 @@ use crate::raw::deadline::Deadline;
 use crate::seam::{futex, membarrier};
 
 pub use bridge::Bridge;
-pub(crate) use source::{Lockable, Wait, Words, awaits_lock, pass_on};
 pub use source::{Available, ChildProcess};
+pub(crate) use source::{Lockable, Wait, Words, awaits_lock, pass_on};
 
 /// What [`wait_any`] can wait for. Implemented by types of this crate, and by everything that has a
 /// descriptor ([`AsFd`](std::os::fd::AsFd)), which is waited for to become readable (or to be at end
@@ -120,9 +120,9 @@ pub fn wait_some(
     match (set.words, set.descriptors.is_empty()) {
         (0, _) => set.poll(deadline),
         (_, true) => set.sleep(deadline, None),
-        (_, false) => descriptors::watch(&set.descriptors, |poller| {
-            set.sleep(deadline, Some(poller))
-        })?,
+        (_, false) => {
+            descriptors::watch(&set.descriptors, |poller| set.sleep(deadline, Some(poller)))?
+        }
     }
 }
 
