@@ -18,6 +18,7 @@ use crate::raw::waiting::{tells_holder, waits};
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located};
 use crate::shared::Shared;
+use crate::sync::wait_any::awaits_lock;
 
 /// A 64-bit counter under a lock. Opened by name: [`Segment::counter`](crate::Segment::counter).
 ///
@@ -290,6 +291,7 @@ impl AtomicCounter {
 
 waits!(Counter, inner);
 tells_holder!(Counter, inner.lock);
+awaits_lock!(Counter, inner.lock);
 
 #[allow(private_interfaces)] // sealed
 impl Mechanics for Counter {

@@ -30,6 +30,7 @@ use crate::raw::waiting::{tells_holder, waits};
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located};
 use crate::shared::Shared;
+use crate::sync::wait_any::awaits_lock;
 
 /// In `depth`: a guard was dropped by a panic, and nobody has vouched for the data since.
 const PANICKED: u64 = 1 << 32;
@@ -264,6 +265,7 @@ const fn data_offset<T>() -> usize {
 
 waits!(ReentrantMutex<T>, node);
 tells_holder!(ReentrantMutex<T>, node.lock);
+awaits_lock!(ReentrantMutex<T>, node.lock);
 
 impl Segment {
     /// The [`ReentrantMutex`] of that name, created with `init` if there is none.

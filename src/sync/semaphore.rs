@@ -50,6 +50,7 @@ use crate::seam::looks;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located, Series};
 use crate::shared::Shared;
+use crate::sync::wait_any::{Wait, Words, pass_on};
 
 /// A number of permits that processes share; who needs one waits until there is one. Opened by name:
 /// [`Segment::semaphore`], and [`Segment::bounded_semaphore`] for one that never has more permits
@@ -587,6 +588,36 @@ impl fmt::Debug for Permit<'_> {
 }
 
 waits!(Semaphore, inner);
+
+/// How many holders [`wait_any`](crate::wait_any) watches, whose words it has to share with others.
+const WATCHED_BY_ANY: usize = 15;
+
+/// Ready when at least one permit can be had.
+#[allow(private_interfaces)] // sealed
+impl Wait for Semaphore {
+    fn words(&self) -> usize {
+        1 + WATCHED_BY_ANY.min(self.places)
+    }
+
+    fn is_ready(&self) -> Result<bool, LockError> {
+        self.inner.writable()?;
+        Ok(self.available() > 0)
+    }
+
+    fn announce<'a>(&'a self, words: &mut Words<'a>) -> Result<(), LockError> {
+        words.event(&self.inner.writable()?.event);
+        for share in self.used_shares().take(WATCHED_BY_ANY) {
+            // One that is dead by now makes it ready; one that dies later has another word then.
+            words.beside(&share.lock);
+        }
+        Ok(())
+    }
+
+    fn woken(&self) {
+        self.used_shares().take(WATCHED_BY_ANY).for_each(shares::bury_if_gone);
+        pass_on(&self.inner.event, self.available() > 0);
+    }
+}
 
 impl Segment {
     /// The [`Semaphore`] of that name, created with so many permits if there is none.

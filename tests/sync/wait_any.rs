@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 use outlive::{
-    Bridge, ChildProcess, Event, Latest, LockError, Mutex, Queue, Reset, Segment, Value, WaitError,
-    Waitable, wait_any, wait_some,
+    Bridge, ChildProcess, Event, Latest, LockError, Mutex, Queue, Reset, Segment, Semaphore, Value,
+    WaitError, Waitable, wait_any, wait_some,
 };
 
 use crate::observe::{await_sleep, not_before, processor_time, thread_id};
@@ -26,6 +26,7 @@ struct Things {
     mutex: Mutex<u64>,
     value: Value<u64>,
     latest: Latest<u64>,
+    semaphore: Semaphore,
 }
 
 fn things(what: &str) -> Things {
@@ -42,6 +43,7 @@ fn open(segment: Segment, name: String) -> Things {
         mutex: segment.mutex("m", 0).expect("mutex"),
         value: segment.value("v", 0).expect("value"),
         latest: segment.latest("l", 0).expect("latest"),
+        semaphore: segment.bounded_semaphore("s", 2).expect("semaphore"),
         _segment: segment,
         name,
     }
@@ -54,7 +56,7 @@ const NOW: Option<Duration> = Some(Duration::ZERO);
 pub(crate) fn driver(arguments: &[String]) {
     let name = arguments[0].clone();
     let things = open(Segment::open(&name).expect("open"), name);
-    let mut held = None;
+    let (mut held, mut permit) = (None, None);
     let since = things.latest.version();
     // A descriptor that nothing ever comes from.
     let (quiet, _other_end) = UnixStream::pair().expect("pair");
@@ -69,6 +71,17 @@ pub(crate) fn driver(arguments: &[String]) {
             "unlock" => {
                 drop(held.take());
                 "done".to_owned()
+            }
+            "acquire" => {
+                permit = Some(things.semaphore.acquire_many(2).expect("acquire"));
+                "done".to_owned()
+            }
+            "give back" => {
+                drop(permit.take());
+                "done".to_owned()
+            }
+            "wait permit" => {
+                format!("{:?}", wait_any(&[&things.event, &things.semaphore], LONG))
             }
             "wait event" => {
                 things.event.wait().expect("wait");
@@ -226,6 +239,41 @@ fn the_death_of_a_locks_holder_wakes() {
             waiter.peer.join();
         }
     }
+}
+
+#[test]
+fn permits_wake_when_they_are_given_back_and_when_their_holder_dies() {
+    let things = things("permits");
+    assert_eq!(wait_any(&[&things.semaphore], NOW), Ok(Some(0)));
+    for round in 0..10 {
+        let (mut holder, mut waiter) = (Driver::new(&things), Driver::new(&things));
+        holder.does("acquire", "done");
+        assert_eq!(wait_any(&[&things.semaphore], NOW), Ok(None));
+        waiter.block("wait permit");
+        if round % 2 == 0 {
+            holder.does("give back", "done");
+        } else {
+            holder.peer.kill();
+        }
+        waiter.peer.expect("Ok(Some(1))");
+        assert_eq!(things.semaphore.available(), 2);
+        waiter.peer.join();
+    }
+}
+
+#[test]
+fn every_lock_can_be_waited_for() {
+    let things = things("locks");
+    let segment = Segment::open(&things.name).expect("open");
+    let counter = segment.counter("c").expect("counter");
+    let array = segment.array("a", 3, 0_u8).expect("array");
+    let reentrant = segment.reentrant_mutex("r", 0_u8).expect("mutex");
+    let (count, elements, again) = (counter.available(), array.available(), reentrant.available());
+    let all: [&dyn Waitable; 3] = [&count, &elements, &again];
+    assert_eq!(wait_some(&all, NOW), Ok(vec![0, 1, 2]));
+    let guard = array.lock().expect("lock");
+    assert_eq!(wait_some(&all, NOW), Ok(vec![0, 2]));
+    drop(guard);
 }
 
 #[test]

@@ -44,6 +44,7 @@ use crate::seam::looks;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Elements, Extent, Located};
 use crate::shared::Shared;
+use crate::sync::wait_any::awaits_lock;
 
 pub use atomic::AtomicElement;
 
@@ -521,6 +522,7 @@ fn journal_offset<T>(length: usize) -> Option<usize> {
 
 waits!(Array<T>, inner);
 tells_holder!(Array<T>, inner.lock);
+awaits_lock!(Array<T>, inner.lock);
 
 #[allow(private_interfaces)] // sealed
 impl<T: Shared> Mechanics for Array<T> {

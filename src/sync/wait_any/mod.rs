@@ -41,7 +41,8 @@ pub(crate) use source::{Lockable, Wait, Words, awaits_lock, pass_on};
 /// | [`Event`](crate::Event) | it is set |
 /// | [`Queue::readable`](crate::Queue::readable) | it holds a message, or is closed |
 /// | [`Queue::writable`](crate::Queue::writable) | it has room, or is closed |
-/// | [`Mutex::available`](crate::Mutex::available), [`Value::available`](crate::Value::available) | nobody holds the lock: it is free, its holder died, or it was given up for good |
+/// | [`Semaphore`](crate::Semaphore) | a permit can be had, a dead holder's included |
+/// | `available()` of [`Mutex`](crate::Mutex::available), [`ReentrantMutex`](crate::ReentrantMutex::available), [`Value`](crate::Value::available), [`Counter`](crate::Counter::available), [`Array`](crate::Array::available) | nobody holds the lock: it is free, its holder died, or it was given up for good |
 /// | [`Latest::changed`](crate::Latest::changed) | the value is from another commit |
 /// | [`ChildProcess`] | it has ended |
 /// | a descriptor | it is readable |

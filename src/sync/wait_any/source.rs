@@ -204,6 +204,3 @@ macro_rules! awaits_lock {
     };
 }
 pub(crate) use awaits_lock;
-
-// `Semaphore` has no adaptor here yet. It is an event count with a condition, as `Event` is:
-// `words.event(..)`, "a permit is available", and `pass_on`.
