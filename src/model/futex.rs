@@ -54,7 +54,6 @@ fn wait_all(words: &[(&AtomicU32, u32)]) {
         thread: loom::thread::current(),
     });
     SLEEPERS.with_borrow_mut(|sleepers| sleepers.push(Rc::clone(&sleeper)));
-    let _queued = Queued(Rc::clone(&sleeper));
     // The kernel takes one that dies off the queue.
     let _queued = Queued(Rc::clone(&sleeper));
     for (word, expected) in words {

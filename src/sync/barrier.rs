@@ -182,7 +182,11 @@ impl Barrier {
 
     /// Whether a share is that of one who died while it waited in a generation.
     fn died_in(share: &Share, generation: u64) -> bool {
-        shares::state(share) == State::Dead && share.count.load(Ordering::Relaxed) == generation
+        // Acquire: pairs with the Release in `arrive`. Who sees the generation of one that has taken a
+        // dead share sees the share taken: what it died in is told by a word that is dead still.
+        shares::state(share) == State::Dead
+            && share.count.load(Ordering::Acquire) == generation
+            && shares::state(share) == State::Dead
     }
 
     fn any_died_in(&self, generation: u64) -> bool {
@@ -233,8 +237,8 @@ impl Barrier {
             return Ok(Arrival::Crowded(departing.unwrap_or(0)));
         };
         shares::take(share)?;
-        // It has arrived with this store.
-        share.count.store(generation, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `died_in`. It has arrived with this store.
+        share.count.store(generation, Ordering::Release);
         let mut party = Party { barrier: self, share, place, generation, index, released: false };
         if at_once && party.is_last() {
             Self::advance(node, generation);

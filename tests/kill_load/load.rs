@@ -10,13 +10,15 @@ use outlive::{
     Queue, Reset, Segment, Value,
 };
 
+use crate::sync_load::{OBJECTS, SyncLoad};
+
 pub(crate) const WORKERS: usize = 4;
 const CAPACITY: usize = 8;
 const LENGTH: usize = 32;
 /// Longer than anything waits that does not hang.
-const DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
-type Words = [u64; 8];
+pub(crate) type Words = [u64; 8];
 
 /// How often something was begun and completed: `[begun, completed]`.
 type Tally = Array<i64>;
@@ -32,6 +34,7 @@ pub(crate) struct Load {
     array: Array<u64>,
     queue: Queue<[u64; 2]>,
     event: Event,
+    sync: SyncLoad,
     /// Serial number of the last message that the worker pushed, which outlives the worker.
     pushed: Array<u64>,
     /// Serial number of the last message of each worker that was popped.
@@ -45,15 +48,15 @@ pub(crate) struct Load {
 }
 
 /// A contract that does not hold, in words.
-fn said<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> String {
+pub(crate) fn said<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> String {
     move |error| format!("{what}: {error}")
 }
 
-fn whole(words: &Words) -> bool {
+pub(crate) fn whole(words: &Words) -> bool {
     words.iter().all(|word| *word == words[0])
 }
 
-fn hold(condition: bool, what: impl FnOnce() -> String) -> Verdict {
+pub(crate) fn hold(condition: bool, what: impl FnOnce() -> String) -> Verdict {
     if condition { Ok(()) } else { Err(what()) }
 }
 
@@ -72,6 +75,7 @@ impl Load {
             array: segment.array("array", LENGTH, 0)?,
             queue: segment.queue("queue", CAPACITY)?,
             event: segment.event("event", Reset::Auto)?,
+            sync: SyncLoad::of(&segment)?,
             pushed: segment.array("pushed", WORKERS, 0)?,
             popped: segment.mutex("popped", [0; WORKERS])?,
             counts: segment.array("counts", 2, 0)?,
@@ -92,10 +96,11 @@ impl Load {
         self.push(worker)?;
         self.pop()?;
         self.notify()?;
+        self.sync.round(round)?;
         if round % 16 == worker as u64 {
             self.objects(worker)?;
         }
-        self.operations.fetch_add(7).map_err(said("operations"))?;
+        self.operations.fetch_add(14).map_err(said("operations"))?;
         Ok(())
     }
 
@@ -216,6 +221,7 @@ impl Load {
         let read = self.array.to_vec().map_err(said("array"))?;
         hold(read.iter().all(|word| *word == read[0]), || format!("array: torn: {read:?}"))?;
         drop(self.counter.lock_timeout(DEADLINE).map_err(said("counter"))?);
+        self.sync.check()?;
         // A death interrupts one push, or one pop after it took the message.
         let (missing, deaths) = (self.missing.get(), self.deaths.get());
         hold(missing <= deaths, || format!("queue: {missing} lost by {deaths} deaths"))?;
@@ -246,6 +252,7 @@ impl Load {
             self.round(0, round)?;
         }
         self.check()?;
+        self.sync.check_at_rest()?;
         for worker in 0..WORKERS {
             match self.segment.remove(&format!("temporary-{worker}")) {
                 Ok(()) | Err(ObjectError::NotFound { .. }) => {}
@@ -253,7 +260,7 @@ impl Load {
             }
         }
         let objects = self.segment.objects().map_err(said("objects"))?.len();
-        hold(objects == 14, || format!("{objects} objects, not 14"))?;
+        hold(objects == 14 + OBJECTS, || format!("{objects} objects, and not 14 + {OBJECTS}"))?;
         while self.queue.try_pop().is_ok() {}
         for serial in 0..CAPACITY as u64 {
             self.queue.try_push([0, serial]).map_err(said("queue, room"))?;

@@ -8,6 +8,7 @@
 mod args;
 mod killer;
 mod load;
+mod sync_load;
 
 use std::process::ExitCode;
 use std::time::Duration;
