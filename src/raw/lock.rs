@@ -291,8 +291,10 @@ impl RobustNode {
                 }
                 if asked.elapsed() > futex::RECHECK {
                     let word = self.word.load(Ordering::Relaxed);
-                    // Nothing is noted for people: a release clears that only for those who sleep.
                     if word & TID != 0 && word != CLOSED {
+                        // A release clears what is noted if it finds waiters.
+                        self.waiters.store(1, Ordering::Relaxed);
+                        self.note_since(word);
                         self.bury_holder(thread, word);
                     }
                     asked = Instant::now();
