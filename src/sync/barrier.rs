@@ -572,7 +572,7 @@ impl Party<'_> {
 /// Departs. One that the others still wait for breaks the barrier.
 impl Drop for Party<'_> {
     fn drop(&mut self) {
-        if !self.share.lock.is_mine() {
+        if !shares::is_mine(self.share) {
             return;
         }
         let settled = self.released

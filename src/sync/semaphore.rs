@@ -533,7 +533,7 @@ impl Permit<'_> {
     /// back then, as by dropping.
     pub fn forget(self) -> Result<(), SemaphoreError> {
         // Not through a copy that a fork made.
-        if self.share.lock.is_mine() {
+        if shares::is_mine(self.share) {
             self.semaphore.locked(self.semaphore.inner.forever(), |node| {
                 let total = node.total.load(Ordering::Relaxed);
                 // This store takes them out.
@@ -552,7 +552,7 @@ impl Permit<'_> {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         // A copy that a fork made gives nothing back, nor does one that was forgotten.
-        if !self.share.lock.is_mine() {
+        if !shares::is_mine(self.share) {
             return;
         }
         let given = self.semaphore.locked(self.semaphore.inner.forever(), |node| {

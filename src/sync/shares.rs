@@ -50,6 +50,12 @@ pub(super) fn take(share: &Share) -> Result<(), LockError> {
     Ok(())
 }
 
+/// Whether this thread holds a share, and not only a copy of its guard that a fork made. Under the
+/// model a death unwinds, and the dead run no destructors.
+pub(super) fn is_mine(share: &Share) -> bool {
+    !(cfg!(loom) && std::thread::panicking()) && share.lock.is_mine()
+}
+
 /// Does the kernel's part for a holder that is gone without the kernel's having said so (exec by a
 /// thread that is not its process's first).
 pub(super) fn bury_if_gone(share: &Share) {
