@@ -4,7 +4,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use super::futex;
-use super::run::{Kernel, begin, check, in_time, model, mortal, pass_time, process, with_death};
+use super::run::{
+    Kernel, begin, check, in_time, model, mortal, pass_time, process, with_death_bounded,
+};
 use crate::{Barrier, BarrierError, Segment, Waiting};
 
 fn barrier(parties: usize) -> Barrier {
@@ -61,7 +63,7 @@ fn three_meet() {
 /// ever. Time helps only where the dead one never came, and somebody else has to end the wait.
 #[test]
 fn a_death_lets_all_through_or_nobody() {
-    with_death(|mortality| {
+    with_death_bounded(1, |mortality| {
         let barrier = barrier(2);
         let (theirs, mine) = (barrier.clone(), barrier.clone());
         let ended = Arc::new(AtomicBool::new(false));

@@ -3,7 +3,9 @@
 use core::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use super::run::{Kernel, begin, in_time, model, mortal, pass_time, process, with_death};
+use super::run::{
+    Kernel, begin, check, in_time, model, mortal, pass_time, process, with_death_bounded,
+};
 use crate::{Segment, Semaphore, Waiting};
 
 fn semaphore(permits: u64) -> Semaphore {
@@ -42,7 +44,7 @@ fn no_more_holders_than_permits_and_no_wake_is_lost() {
 
 #[test]
 fn a_release_reaches_who_waits() {
-    model(|| {
+    check(1, || {
         let semaphore = semaphore(0);
         let others: Vec<_> = [1, 2]
             .map(|number| {
@@ -62,7 +64,7 @@ fn a_release_reaches_who_waits() {
 /// One that waits for many may be woken for one that is enough for another.
 #[test]
 fn who_waits_for_more_keeps_no_wake_to_itself() {
-    super::run::check(1, || {
+    check(1, || {
         let semaphore = semaphore(0);
         let (single, both) = (semaphore.clone(), semaphore.clone());
         let other = process(1, move || drop(single.acquire().expect("acquire")));
@@ -78,7 +80,7 @@ fn who_waits_for_more_keeps_no_wake_to_itself() {
 /// Whoever dies where: without the 100 ms check, as the kernel wakes who waits.
 #[test]
 fn a_holders_death_wakes_who_waits() {
-    with_death(|mortality| {
+    with_death_bounded(1, |mortality| {
         let semaphore = semaphore(1);
         let (theirs, mine) = (semaphore.clone(), semaphore.clone());
         let dying = mortal(1, &mortality, Kernel::Reports, move || {
@@ -94,7 +96,7 @@ fn a_holders_death_wakes_who_waits() {
 
 #[test]
 fn a_death_on_release_has_released_or_not() {
-    with_death(|mortality| {
+    with_death_bounded(1, |mortality| {
         let semaphore = semaphore(0);
         let (theirs, mine) = (semaphore.clone(), semaphore.clone());
         let dying = mortal(1, &mortality, Kernel::Reports, move || {
@@ -114,7 +116,7 @@ fn a_death_on_release_has_released_or_not() {
 
 #[test]
 fn a_death_on_forgetting_has_forgotten_or_not() {
-    with_death(|mortality| {
+    with_death_bounded(1, |mortality| {
         let semaphore = semaphore(2);
         let theirs = semaphore.clone();
         let dying = mortal(1, &mortality, Kernel::Reports, move || {

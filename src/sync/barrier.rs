@@ -221,15 +221,22 @@ impl Barrier {
     }
 
     fn arrive(&self, node: &layout::Barrier, at_once: bool) -> Result<Arrival<'_>, LockError> {
-        if self.check(node) {
+        if node.broken.load(Ordering::Relaxed) != 0 {
             return Ok(Arrival::Broken);
         }
         let generation = node.generation.load(Ordering::Relaxed);
         let (mut index, mut free, mut departing) = (0, None, None);
         for (place, share) in self.shares().enumerate() {
-            match shares::state(share) {
-                State::Held if share.count.load(Ordering::Relaxed) == generation => index += 1,
+            // One look at each word: who dies meanwhile either counts as waiting or is found dead.
+            let state = shares::state(share);
+            let waits = share.count.load(Ordering::Relaxed) == generation;
+            match state {
+                State::Held if waits => index += 1,
                 State::Held => departing = Some(place),
+                State::Dead if waits => {
+                    Self::smash(node);
+                    return Ok(Arrival::Broken);
+                }
                 State::Free | State::Dead => free = free.or(Some((place, share))),
             }
         }
