@@ -492,3 +492,11 @@ fn another_shape_is_refused_and_a_read_only_handle_can_only_look() {
     let text = BarrierError::Broken.to_string();
     assert!(text.contains("Barrier::reset mends it"), "{text}");
 }
+
+#[test]
+fn the_handle_is_owned_cloned_sent_and_shared() {
+    fn is_handle<T: Clone + std::fmt::Debug + Send + Sync + 'static>() {}
+    fn is_error<T: std::error::Error + Send + Sync + 'static>() {}
+    is_handle::<Barrier>();
+    is_error::<BarrierError>();
+}

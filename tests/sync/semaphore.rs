@@ -528,3 +528,11 @@ fn another_shape_is_refused_and_a_read_only_handle_can_only_look() {
     assert_eq!(seen.release(1), refused);
     assert!(format!("{seen:?}").contains("available: 1"), "{seen:?}");
 }
+
+#[test]
+fn the_handle_is_owned_cloned_sent_and_shared() {
+    fn is_handle<T: Clone + std::fmt::Debug + Send + Sync + 'static>() {}
+    fn is_error<T: std::error::Error + Send + Sync + 'static>() {}
+    is_handle::<Semaphore>();
+    is_error::<SemaphoreError>();
+}
