@@ -207,6 +207,7 @@ pub(super) fn cases() -> Vec<Case> {
         },
         Case {
             name: "barrier-wait-first",
+            heavy: true,
             setup,
             unblock: Some(come_too),
             contract: contract_first,

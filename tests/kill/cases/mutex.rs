@@ -138,6 +138,7 @@ pub(super) fn cases() -> Vec<Case> {
         base(),
         Case {
             name: "mutex-lock-contended",
+            heavy: true,
             setup: setup_held,
             unblock: Some(let_go),
             waiter: AT_START,

@@ -124,6 +124,7 @@ pub(super) fn cases() -> Vec<Case> {
         base(),
         Case {
             name: "once-value-init-contended",
+            heavy: true,
             waiter: Some(Waiter { from: WaitFrom::Kill, wait: make_too, release: |_| {} }),
             ..base()
         },

@@ -126,6 +126,7 @@ pub(super) fn cases() -> Vec<Case> {
         base(),
         Case {
             name: "reentrant-lock-contended",
+            heavy: true,
             setup: setup_held,
             unblock: Some(let_go),
             waiter: Some(Waiter { from: WaitFrom::Start, wait, release: let_go }),

@@ -273,6 +273,7 @@ pub(super) fn cases() -> Vec<Case> {
         reads(),
         Case {
             name: "rwlock-read-contended",
+            heavy: true,
             setup: setup_written,
             unblock: Some(let_go),
             waiter: waiter(WaitFrom::Start, wait_to_read, let_go),
@@ -290,6 +291,7 @@ pub(super) fn cases() -> Vec<Case> {
         base(),
         Case {
             name: "rwlock-write-contended",
+            heavy: true,
             setup: setup_read,
             unblock: Some(let_go),
             waiter: waiter(WaitFrom::Start, wait_to_write, let_go),
@@ -322,6 +324,7 @@ pub(super) fn cases() -> Vec<Case> {
         },
         Case {
             name: "rwlock-upgrade-contended",
+            heavy: true,
             setup: setup_read,
             operation: upgrade,
             unblock: Some(let_go),

@@ -153,6 +153,7 @@ pub(super) fn cases() -> Vec<Case> {
         base(),
         Case {
             name: "semaphore-acquire-used-up",
+            heavy: true,
             setup: setup_used_up,
             unblock: Some(give_back),
             waiter: AT_START,
