@@ -218,16 +218,17 @@ impl RobustNode {
                 }
             })
         })?;
-        self.pass_wake_on();
+        // Who has slept has set the flag itself.
+        if self.has_waiters() {
+            self.wake_one();
+        }
         Ok(())
     }
 
-    /// After a wake-up on the word of one who does not want the lock: it may have been meant for one
-    /// who does.
+    /// After a sleep on the word by one who does not want the lock: it may have used up the wake-up of
+    /// one who does. Whatever the flag says: who released the lock may not have set it again yet.
     pub(crate) fn pass_wake_on(&self) {
-        if self.has_waiters() && self.word.load(Ordering::Relaxed) & TID == 0 {
-            self.wake_one();
-        }
+        self.wake_one();
     }
 
     /// Waits until `attempt` yields something, which it does only while nobody holds the lock.
