@@ -96,7 +96,8 @@ shared! {
         waiters: AtomicU32 = 4,
         /// Which holder was seen first when, by those who wait for it.
         since: AtomicU64 = 8,
-        spare: AtomicU64 = 16,
+        /// 1 if others than lockers sleep on `word` too. Set when the lock is made, never changed.
+        company: AtomicU64 = 16,
         /// Written by glibc; never read.
         prev: AtomicU64 = 24,
         /// Read by the kernel; never read here.

@@ -548,10 +548,7 @@ impl<T: Shared> Wait for Changed<T> {
         Ok(())
     }
 
-    fn woken(&self) {
-        // Commits wake everybody; only a writer's death wakes one.
-        self.latest.inner.lock.pass_wake_on();
-    }
+    // Commits wake everybody: there is nothing to pass on.
 }
 
 #[allow(private_interfaces)] // sealed
@@ -583,6 +580,8 @@ impl<T: Shared> Mechanics for Latest<T> {
         let head = extent.head::<layout::Latest>()?;
         let first = next_word(0, 0);
         head.lock.reset();
+        // Who waits for a change sleeps on it.
+        head.lock.expect_company();
         head.latest.store(first, Ordering::Relaxed);
         head.readers.store(readers as u64, Ordering::Relaxed);
         head.event.reset();

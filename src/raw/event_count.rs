@@ -83,13 +83,15 @@ impl EventCount {
     }
 
     /// [`wait_until`](Self::wait_until), for a condition that others change while they hold `lock`,
-    /// and notify before they release it: the death of one of them in between wakes as well.
+    /// and notify before they release it: the death of one of them in between wakes as well. The
+    /// lock expects that: [`RobustNode::expect_company`].
     pub(crate) fn wait_beside<R>(
         &self,
         lock: &RobustNode,
         deadline: Deadline,
         attempt: impl FnMut() -> Option<R>,
     ) -> Option<R> {
+        assert!(!cfg!(loom) || lock.expects_company());
         self.wait(deadline, Some(lock), attempt)
     }
 
@@ -124,8 +126,7 @@ impl EventCount {
             }
             if let (Some(lock), Some(held)) = (lock, held) {
                 futex::wait_any(&[(&self.epoch, epoch), (&lock.word, held)], patience?);
-                // It may have been the wake-up of one who waits for the lock.
-                lock.pass_wake_on();
+                lock.pass_death_on(held);
             } else {
                 futex::wait(&self.epoch, epoch, patience?);
             }

@@ -21,6 +21,9 @@
 //! `since`: for people who look for a deadlock. A waiter notes the holder's id (low half) and when it
 //! was first seen (high half).
 //!
+//! `company`: 1 if others than lockers sleep on `word`, to hear of a holder's death. A wake-up of one
+//! could reach one of those, so a release that finds waiters wakes all then.
+//!
 //! # Releasing without a read-modify-write
 //!
 //! The release is a plain store of 0 followed by a load of `waiters`. Against that, who is about to
@@ -114,6 +117,7 @@ impl RobustNode {
         self.word.store(FREE, Ordering::Relaxed);
         self.waiters.store(0, Ordering::Relaxed);
         self.since.store(0, Ordering::Relaxed);
+        self.company.store(0, Ordering::Relaxed);
         self.prev.store(0, Ordering::Relaxed);
         self.next.store(0, Ordering::Relaxed);
     }
@@ -220,15 +224,38 @@ impl RobustNode {
         })?;
         // Who has slept has set the flag itself.
         if self.has_waiters() {
-            self.wake_one();
+            self.wake_next();
         }
         Ok(())
     }
 
-    /// After a sleep on the word by one who does not want the lock: it may have used up the wake-up of
-    /// one who does. Whatever the flag says: who released the lock may not have set it again yet.
+    /// After a sleep on a held word by one who waits for the lock without taking it: where it is free
+    /// now, that was a wake-up for one who takes it, perhaps. Nobody who calls this sleeps on a free
+    /// word, so those who do not take it cannot wake one another for ever.
     pub(crate) fn pass_wake_on(&self) {
-        self.wake_one();
+        if self.word.load(Ordering::Relaxed) & TID == 0 {
+            self.wake_next();
+        }
+    }
+
+    /// Says, of a lock that nobody else sees yet, that others than lockers will sleep on its word, to
+    /// hear of a death: see [`EventCount::wait_beside`](crate::layout::EventCount::wait_beside).
+    pub(crate) fn expect_company(&self) {
+        self.company.store(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn expects_company(&self) -> bool {
+        self.company.load(Ordering::Relaxed) != 0
+    }
+
+    /// After a sleep in company, over a word that was `slept_on`: the kernel has woken one at a
+    /// holder's death, who may have been this one instead of a locker. Once for each death, or two
+    /// who do not take the lock would wake each other for ever.
+    pub(crate) fn pass_death_on(&self, slept_on: u32) {
+        let word = self.word.load(Ordering::Relaxed);
+        if word != slept_on && word & TID == 0 && word & OWNER_DIED != 0 {
+            futex::wake(&self.word, futex::ALL);
+        }
     }
 
     /// Waits until `attempt` yields something, which it does only while nobody holds the lock.
@@ -454,7 +481,7 @@ impl RobustNode {
                     self.word.store(FREE, Ordering::Release);
                     membarrier::light();
                     if self.has_waiters() {
-                        self.wake_one();
+                        self.wake_next();
                     }
                 })
             });
@@ -465,8 +492,13 @@ impl RobustNode {
 
     /// They came while the lock was being released. Their flag stays for the next holder.
     #[cold]
-    fn wake_one(&self) {
-        futex::wake(&self.word, 1);
+    fn wake_next(&self) {
+        futex::wake(&self.word, self.next_sleepers());
+    }
+
+    /// How many sleepers a release wakes: one, or all where it might be one who is not after the lock.
+    fn next_sleepers(&self) -> u32 {
+        if self.expects_company() { futex::ALL } else { 1 }
     }
 
     #[inline]
@@ -488,8 +520,8 @@ impl RobustNode {
     fn release(&self, release: Release) {
         let inconsistent = self.word.load(Ordering::Relaxed) & OWNER_DIED != 0;
         let (word, sleepers) = match (release, inconsistent) {
-            (Release::Clean, false) => (FREE, 1),
-            (Release::Dirty, _) => (OWNER_DIED, 1),
+            (Release::Clean, false) => (FREE, self.next_sleepers()),
+            (Release::Dirty, _) => (OWNER_DIED, self.next_sleepers()),
             // Everybody learns that there is nothing to wait for.
             (Release::Clean, true) => (CLOSED, futex::ALL),
         };

@@ -85,6 +85,8 @@ impl Turn<'_> {
 impl layout::Once {
     fn reset(&self) {
         self.lock.reset();
+        // Who waits without wanting the turn sleeps on it.
+        self.lock.expect_company();
         self.done.store(0, Ordering::Relaxed);
         self.event.reset();
     }

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
 /// Waits until a thread sleeps in the kernel. Its process has said that it is about to block, and
 /// does nothing else that sleeps.
@@ -33,16 +34,25 @@ pub(crate) fn thread_id() -> u32 {
     nix::unistd::gettid().as_raw().cast_unsigned()
 }
 
-/// How much processor time this process has used.
-pub(crate) fn processor_time() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("getrusage");
-    [usage.user_time(), usage.system_time()]
-        .into_iter()
-        .map(|time| {
-            Duration::from_secs(time.tv_sec().cast_unsigned())
-                + Duration::from_micros(time.tv_usec().cast_unsigned())
-        })
-        .sum()
+/// Runs a wait in vain, of some hundreds of milliseconds: "idle", or what it did instead of sleeping.
+pub(crate) fn idle(wait: impl FnOnce()) -> String {
+    /// One who sleeps looks again every 100 ms. Two who wake each other do that thousands of times.
+    const SLEEPS: i64 = 100;
+    let usage = || getrusage(UsageWho::RUSAGE_THREAD).expect("getrusage");
+    let processor = |usage: &Usage| {
+        let micros = (usage.user_time() + usage.system_time()).num_microseconds();
+        Duration::from_micros(micros.cast_unsigned())
+    };
+    let (before, start) = (usage(), Instant::now());
+    wait();
+    let (after, taken) = (usage(), start.elapsed());
+    let used = processor(&after) - processor(&before);
+    let slept = after.voluntary_context_switches() - before.voluntary_context_switches();
+    if used < taken / 2 && slept < SLEEPS {
+        "idle".to_owned()
+    } else {
+        format!("used the processor for {used:?} of {taken:?}, and slept {slept} times")
+    }
 }
 
 /// Runs something that is to give up no earlier than after `timeout`.

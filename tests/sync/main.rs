@@ -45,7 +45,7 @@ roles! {
     "barrier": barrier::driver,
     "holder": holder::hold,
     "wait any": wait_any::driver,
-    "wait any cost": wait_any::cost,
+    "wait any idle": wait_any::in_vain,
     "wait any bridge": wait_any::bridge,
     "waiting": waiting::driver,
 }

@@ -1,14 +1,14 @@
 //! `Semaphore`.
 #![allow(unsafe_code)] // fork
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use outlive::{LockError, ObjectError, Permit, Segment, Semaphore, SemaphoreError, Waiting};
 
-use crate::observe::{await_sleep, await_stop, not_before, processor_time, thread_id};
+use crate::observe::{await_sleep, await_stop, idle, not_before, thread_id};
 use crate::support::{Peer, listen, say, unique, watchdog};
 
 fn segment(what: &str) -> (Segment, String) {
@@ -69,11 +69,8 @@ pub(crate) fn driver(arguments: &[String]) {
                 }
                 Ok(())
             }
-            "cost" => {
-                let (used, start) = (processor_time(), Instant::now());
-                assert!(semaphore.acquire_timeout(limit).is_err());
-                let used = (processor_time() - used).as_micros();
-                say(&format!("{used} {}", start.elapsed().as_micros()));
+            "idle" => {
+                say(&idle(|| assert!(semaphore.acquire_timeout(limit).is_err())));
                 continue;
             }
             other => panic!("no command {other:?}"),
@@ -491,13 +488,10 @@ fn a_fork_takes_and_gives_nothing() {
 fn waiting_does_not_use_the_processor() {
     let (_segment, semaphore, name) = bounded("cost", 1);
     let _held = semaphore.acquire().expect("acquire");
-    let mut waiter = Driver::new(&name);
-    waiter.start("cost 300");
-    let answer = waiter.peer.hear();
-    let (used, taken) = answer.split_once(' ').expect("two numbers");
-    let (used, taken): (u64, u64) = (used.parse().expect("used"), taken.parse().expect("taken"));
-    assert!(used < taken / 2, "used the processor for {used} of {taken} microseconds");
-    waiter.peer.join();
+    let mut waiters = [Driver::new(&name), Driver::new(&name)];
+    waiters.iter_mut().for_each(|waiter| waiter.start("idle 300"));
+    waiters.iter_mut().for_each(|waiter| waiter.peer.expect("idle"));
+    waiters.into_iter().for_each(|waiter| waiter.peer.join());
 }
 
 #[test]

@@ -186,6 +186,8 @@ impl<T> Queue<T> {
 impl QueueEnd {
     fn reset(&self) {
         self.lock.reset();
+        // The other side sleeps on it.
+        self.lock.expect_company();
         self.position.store(0, Ordering::Relaxed);
         self.interrupted.store(0, Ordering::Relaxed);
         self.limit.store(0, Ordering::Relaxed);

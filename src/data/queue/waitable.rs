@@ -49,7 +49,6 @@ impl<T: Shared> Wait for Readable<T> {
 
     fn woken(&self) {
         let Ok(queue) = self.0.inner.writable() else { return };
-        queue.tail.lock.pass_wake_on();
         pass_on(&queue.not_empty.event, self.0.has_message());
     }
 }
@@ -74,7 +73,6 @@ impl<T: Shared> Wait for Writable<T> {
 
     fn woken(&self) {
         let Ok(queue) = self.0.inner.writable() else { return };
-        queue.head.lock.pass_wake_on();
         pass_on(&queue.not_full.event, self.0.has_room());
     }
 }

@@ -71,7 +71,8 @@ impl<'a> Words<'a> {
     }
 
     /// A lock whose holder changes the condition, and notifies before it releases: its death in
-    /// between wakes as well.
+    /// between wakes as well. (If the kernel wakes this one instead of a locker, that one looks again
+    /// within 100 ms.)
     pub(crate) fn beside(&mut self, lock: &'a RobustNode) {
         self.push((&lock.word, lock.word.load(Ordering::Relaxed)));
     }

@@ -1,10 +1,10 @@
 //! A process that uses one queue as its parent tells it to.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use outlive::{PopError, PushError, Queue, Segment};
 
-use crate::observe::{await_sleep, await_stop, processor_time, thread_id};
+use crate::observe::{await_sleep, await_stop, idle, thread_id};
 use crate::support::{Peer, listen, say};
 
 /// A segment with a queue `q`, and its name.
@@ -43,18 +43,11 @@ pub(crate) fn run(arguments: &[String]) {
             "pop" => popped(queue.pop()),
             "try-pop" => popped(queue.try_pop()),
             "pop-timeout" => popped(queue.pop_timeout(Duration::from_millis(first))),
-            "cost-of-pop" => cost(|| drop(queue.pop_timeout(Duration::from_millis(first)))),
-            "cost-of-push" => cost(|| drop(queue.push_timeout(0, Duration::from_millis(first)))),
+            "idle-pop" => idle(|| drop(queue.pop_timeout(Duration::from_millis(first)))),
+            "idle-push" => idle(|| drop(queue.push_timeout(0, Duration::from_millis(first)))),
             other => panic!("no command {other:?}"),
         });
     }
-}
-
-/// Microseconds of processor time, and of time.
-fn cost(wait: impl FnOnce()) -> String {
-    let (used, start) = (processor_time(), Instant::now());
-    wait();
-    format!("{} {}", (processor_time() - used).as_micros(), start.elapsed().as_micros())
 }
 
 /// The parent's end.

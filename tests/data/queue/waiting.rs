@@ -82,19 +82,18 @@ fn close_wakes_everybody() {
 #[test]
 fn waiting_does_not_use_the_processor() {
     let (_segment, queue, name) = queue("cost", 1);
-    let mut waiter = Driver::new(&name);
-    for command in ["cost-of-pop 300", "cost-of-push 300"] {
-        if command == "cost-of-push 300" {
+    let mut waiters = [(); 3].map(|()| Driver::new(&name));
+    for command in ["idle-pop", "idle-push"] {
+        if command == "idle-push" {
             queue.push(1).expect("push");
         }
-        waiter.start(command);
-        let answer = waiter.peer.hear();
-        let (used, taken) = answer.split_once(' ').expect("two numbers");
-        let (used, taken): (u64, u64) =
-            (used.parse().expect("used"), taken.parse().expect("taken"));
-        assert!(used < taken / 2, "used the processor for {used} of {taken} microseconds");
+        // The first one to give up is not to disturb the others, nor they each other.
+        for (waiter, millis) in waiters.iter_mut().zip([100, 300, 300]) {
+            waiter.start(&format!("{command} {millis}"));
+        }
+        waiters.iter_mut().for_each(|waiter| waiter.peer.expect("idle"));
     }
-    waiter.peer.join();
+    waiters.into_iter().for_each(|waiter| waiter.peer.join());
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! A process that uses one mutex as its parent tells it to.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use outlive::{LockError, Mutex, MutexGuard, Segment};
 
-use crate::observe::{await_sleep, await_stop, processor_time, thread_id};
+use crate::observe::{await_sleep, await_stop, idle, thread_id};
 use crate::support::{Peer, listen, say, unique};
 
 /// Equal unless somebody was interrupted between two of them.
@@ -62,7 +62,10 @@ pub(crate) fn run(arguments: &[String]) {
             "set" => done(|| **held.as_mut().expect("held") = [number; 4]),
             // As if interrupted in the middle of `set`.
             "half" => done(|| held.as_mut().expect("held")[..2].fill(number)),
-            "cost" => cost(mutex, Duration::from_millis(number)),
+            "idle" => idle(|| {
+                let timeout = Duration::from_millis(number);
+                assert!(matches!(mutex.lock_timeout(timeout), Err(LockError::TimedOut { .. })));
+            }),
             "forget-in-thread" => {
                 let lock = || std::mem::forget(mutex.lock().expect("lock"));
                 done(|| thread::spawn(lock).join().expect("join"))
@@ -76,13 +79,6 @@ pub(crate) fn run(arguments: &[String]) {
 fn done(act: impl FnOnce()) -> String {
     act();
     "done".to_owned()
-}
-
-/// Waits in vain: microseconds of processor time, and of time.
-fn cost(mutex: &Mutex<Words>, timeout: Duration) -> String {
-    let (used, start) = (processor_time(), Instant::now());
-    assert!(matches!(mutex.lock_timeout(timeout), Err(LockError::TimedOut { .. })));
-    format!("{} {}", (processor_time() - used).as_micros(), start.elapsed().as_micros())
 }
 
 /// The parent's end.

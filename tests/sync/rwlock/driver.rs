@@ -1,12 +1,12 @@
 //! A process that uses one lock as its parent tells it to.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use outlive::{
     LockError, RwLock, RwLockReadGuard, RwLockUpgradableGuard, RwLockWriteGuard, Segment,
 };
 
-use crate::observe::{await_sleep, processor_time, thread_id};
+use crate::observe::{await_sleep, idle, thread_id};
 use crate::support::{Peer, listen, say, unique};
 
 /// Equal unless somebody was interrupted between two of them.
@@ -124,7 +124,9 @@ pub(crate) fn run(arguments: &[String]) {
             "set" => done(|| **held.writer() = [number; 4]),
             // As if interrupted in the middle of `set`.
             "half" => done(|| held.writer()[..2].fill(number)),
-            "cost" => cost(lock, limit),
+            "idle" => idle(|| {
+                assert!(matches!(lock.write_timeout(limit), Err(LockError::TimedOut { .. })));
+            }),
             other => panic!("no command {other:?}"),
         };
         say(&answer);
@@ -134,13 +136,6 @@ pub(crate) fn run(arguments: &[String]) {
 fn done(act: impl FnOnce()) -> String {
     act();
     "done".to_owned()
-}
-
-/// Waits in vain: microseconds of processor time, and of time.
-fn cost(lock: &RwLock<Words>, timeout: Duration) -> String {
-    let (used, start) = (processor_time(), Instant::now());
-    assert!(matches!(lock.write_timeout(timeout), Err(LockError::TimedOut { .. })));
-    format!("{} {}", (processor_time() - used).as_micros(), start.elapsed().as_micros())
 }
 
 /// The parent's end.
