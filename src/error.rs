@@ -600,6 +600,23 @@ pub enum PopError {
     Lock(#[from] LockError),
 }
 
+/// Why one side of a channel was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RoleError {
+    /// A live thread has it.
+    #[error("the channel has a {role}{}: there can be one at a time", held_by(holder.as_deref()))]
+    Taken {
+        /// "producer" or "consumer".
+        role: &'static str,
+        /// Who has it, if that is known.
+        holder: Option<Box<Holder>>,
+    },
+    /// The lock that stands for it failed.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}
+
 /// Why no permits were acquired from a semaphore, or released to it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

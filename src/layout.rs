@@ -233,6 +233,34 @@ shared! {
         not_full: QueueSleep = 256,
     }
 
+    /// The producer's or the consumer's side of a ring for two. See `data::spsc`.
+    struct SpscEnd: 64 / 64 {
+        /// Held as long as somebody has this side.
+        role: RobustNode = 0,
+        /// The position that is next on this side.
+        position: AtomicU64 = 40,
+        /// What death interrupted: a count (high half), and the low half of the position after the
+        /// message that is being worked on.
+        begun: AtomicU64 = 48,
+        /// Producer: the newest message once more, if it fits.
+        newest: AtomicU64 = 56,
+    }
+
+    /// Spsc<T>: the messages follow. See `data::spsc`.
+    struct Spsc: 320 / 64 {
+        capacity: AtomicU64 = 0,
+        closed: AtomicU64 = 8,
+        spare: [AtomicU64; 6] = 16,
+        /// The producer.
+        tail: SpscEnd = 64,
+        /// The consumer.
+        head: SpscEnd = 128,
+        /// The consumer sleeps here.
+        not_empty: QueueSleep = 192,
+        /// The producer sleeps here.
+        not_full: QueueSleep = 256,
+    }
+
     /// ReentrantMutex<T>: the data follow as in a mutex. See `sync::reentrant`.
     struct ReentrantMutex: 48 / 8 {
         lock: RobustNode = 0,

@@ -30,6 +30,7 @@
 //! | a number that everybody counts up | [`AtomicCounter`], [`Counter`] |
 //! | many elements | [`Array`] |
 //! | to hand messages on | [`Queue`] |
+//! | the same from one to one, as fast as can be | [`Spsc`] |
 //! | the last state of something, for readers that nobody holds up | [`Latest`] |
 //! | to wait for something to happen | [`Event`] |
 //! | to wait for the first of several things, files and children included | [`wait_any`], [`Bridge`] |
@@ -98,12 +99,13 @@ mod shared;
 mod sync;
 
 pub use data::{
-    Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Changed, Counter, CounterGuard,
-    Drain, Iter, Latest, Queue, QueueStats, Readable, Value, ValueGuard, Version, Writable,
+    Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Changed, Consumer, Counter,
+    CounterGuard, Drain, Iter, Latest, Producer, Queue, QueueStats, ReadChunk, Readable, Spsc,
+    Value, ValueGuard, Version, Writable, WriteChunk,
 };
 pub use error::{
     ArrayError, BarrierError, Holder, LockError, ObjectError, OsError, PopError, PushError,
-    SegmentError, SemaphoreError, SetError, WaitError,
+    RoleError, SegmentError, SemaphoreError, SetError, WaitError,
 };
 pub use outlive_derive::Shared;
 pub use raw::waiting::Waiting;

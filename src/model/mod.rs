@@ -51,6 +51,7 @@ mod queue;
 mod rwlock;
 #[cfg(test)]
 mod semaphore;
+mod spsc;
 #[cfg(test)]
 mod value;
 #[cfg(test)]

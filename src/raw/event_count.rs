@@ -21,6 +21,7 @@
 //!   the lock is released, sleepers sleep on the lock's word as well: the kernel wakes one of them,
 //!   and the lock's next holder notifies again.
 
+use core::hint::spin_loop;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
@@ -28,7 +29,11 @@ use super::deadline::Deadline;
 use super::waiting::Pauses;
 use crate::layout::{EventCount, RobustNode};
 use crate::seam::atomic::AtomicU32;
-use crate::seam::{futex, membarrier};
+use crate::seam::{futex, looks, membarrier};
+
+/// Looks before a sleep: long enough for a peer that is about to answer, short against the cost of
+/// sleeping.
+const SPINS: usize = 60;
 
 /// How many sleepers a notification is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +98,28 @@ impl EventCount {
     ) -> Option<R> {
         assert!(!cfg!(loom) || lock.expects_company());
         self.wait(deadline, Some(lock), attempt)
+    }
+
+    /// [`wait_beside`](Self::wait_beside), after some looks: what is waited for often comes within a
+    /// microsecond. `worthwhile` is a cheap look that tells whether to attempt it.
+    #[inline]
+    pub(crate) fn look_and_wait_beside<R>(
+        &self,
+        lock: &RobustNode,
+        deadline: Deadline,
+        worthwhile: impl Fn() -> bool,
+        mut attempt: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
+        let spins = if deadline.waiting.looks_first() { looks(SPINS) } else { 0 };
+        for _ in 0..spins {
+            spin_loop();
+            if worthwhile()
+                && let Some(result) = attempt()
+            {
+                return Some(result);
+            }
+        }
+        self.wait_beside(lock, deadline, attempt)
     }
 
     fn wait<R>(

@@ -47,10 +47,12 @@ pub enum ObjectKind {
     OnceValue = 14,
     /// [`Latest`](crate::Latest)
     Latest = 15,
+    /// [`Spsc`](crate::Spsc)
+    Spsc = 16,
 }
 
 impl ObjectKind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Mutex,
         Self::Value,
         Self::Counter,
@@ -66,6 +68,7 @@ impl ObjectKind {
         Self::Once,
         Self::OnceValue,
         Self::Latest,
+        Self::Spsc,
     ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {

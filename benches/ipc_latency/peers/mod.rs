@@ -10,6 +10,7 @@ pub(crate) mod ours;
 pub(crate) mod raw_sync;
 pub(crate) mod rings;
 pub(crate) mod shm;
+pub(crate) mod spsc;
 pub(crate) mod two_lines;
 
 use std::fmt;
@@ -25,6 +26,10 @@ use crate::support::{Result, failed};
 pub(crate) enum Peer {
     /// The library that is measured.
     Outlive,
+    /// Its ring from one producer to one consumer.
+    Spsc,
+    /// The same, many messages at a time.
+    SpscBatch,
     CacheLine,
     /// A line of message and a line that tells of it, for messages that fill their line.
     TwoLines,
@@ -55,6 +60,8 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Outlive => "outlive",
+            Self::Spsc => "outlive-spsc",
+            Self::SpscBatch => "outlive-spsc-64",
             Self::CacheLine => "cache-line",
             Self::TwoLines => "two-cache-lines",
             Self::Futex => "futex",
@@ -140,7 +147,7 @@ impl Prepared {
             _descriptors: None,
         };
         match peer {
-            Peer::Outlive => {
+            Peer::Outlive | Peer::Spsc | Peer::SpscBatch => {
                 let host = ours::Host::create()?;
                 host.name().clone_into(&mut this.parent.segment);
                 host.name().clone_into(&mut this.child.segment);

@@ -2,7 +2,7 @@
 
 use crate::job::{Job, Mode, Role};
 use crate::peers::{
-    Inbox, Outbox, Peer, Prepared, Side, cache_line, descriptors, futex, ours, two_lines,
+    Inbox, Outbox, Peer, Prepared, Side, cache_line, descriptors, futex, ours, spsc, two_lines,
     unsupported,
 };
 use crate::support::child::Child;
@@ -17,19 +17,21 @@ use crate::support::stats::{Latencies, Slice};
 use crate::support::{Result, failed};
 
 const SPINNING: &[(Peer, Part)] = &[
-    (Peer::Outlive, Part::Judged(&[Bar { metric: Metric::P50, limit: 1.25 }])),
+    (Peer::Spsc, Part::Judged(&[Bar { metric: Metric::P50, limit: 1.25 }])),
+    (Peer::Outlive, Part::Beside),
     (Peer::CacheLine, Part::Reference),
     (Peer::TwoLines, Part::Beside),
 ];
 
 const BLOCKING: &[(Peer, Part)] = &[
     (
-        Peer::Outlive,
+        Peer::Spsc,
         Part::Judged(&[
             Bar { metric: Metric::P50, limit: 1.1 },
             Bar { metric: Metric::P99, limit: 1.25 },
         ]),
     ),
+    (Peer::Outlive, Part::Beside),
     (Peer::Futex, Part::Reference),
     (Peer::Pipe, Part::Beside),
     (Peer::UnixSocket, Part::Beside),
@@ -106,6 +108,10 @@ where
             party.play(ours::Spinning::<W>::two_way(segment, side, patience)?)
         }
         (Peer::Outlive, Mode::Block) => party.play(ours::Blocking::<W>::two_way(segment, side)?),
+        (Peer::Spsc, Mode::Spin) => {
+            party.play(spsc::Spinning::<W>::two_way(segment, side, patience)?)
+        }
+        (Peer::Spsc, Mode::Block) => party.play(spsc::Blocking::<W>::two_way(segment, side)?),
         (Peer::CacheLine, _) => party.play(cache_line::Link::<W>::attach(memory, side, patience)),
         (Peer::TwoLines, _) => party.play(two_lines::Link::<W>::attach(memory, side, patience)),
         (Peer::Futex, _) => party.play(futex::Link::<W>::attach(memory, side)),

@@ -1,7 +1,7 @@
 //! One sender, one receiver, messages of 8 bytes as fast as they go.
 
 use crate::job::{Job, Mode, Role};
-use crate::peers::{Inbox, Outbox, Peer, Prepared, descriptors, ours, rings, unsupported};
+use crate::peers::{Inbox, Outbox, Peer, Prepared, descriptors, ours, rings, spsc, unsupported};
 use crate::support::child::Child;
 use crate::support::cli::Plan;
 use crate::support::clock::now_ns;
@@ -16,12 +16,15 @@ use crate::support::{Failure, Result, cpu, failed};
 const CAPACITY: usize = 1024;
 
 const SPINNING: &[(Peer, Part)] = &[
-    (Peer::Outlive, Part::Judged(&[Bar { metric: Metric::Rate, limit: 1.0 }])),
+    (Peer::Spsc, Part::Judged(&[Bar { metric: Metric::Rate, limit: 1.0 }])),
+    (Peer::SpscBatch, Part::Judged(&[Bar { metric: Metric::Rate, limit: 1.0 }])),
+    (Peer::Outlive, Part::Beside),
     (Peer::Rtrb, Part::Reference),
 ];
 
 const BLOCKING: &[(Peer, Part)] = &[
-    (Peer::Outlive, Part::Judged(&[])),
+    (Peer::Spsc, Part::Judged(&[])),
+    (Peer::Outlive, Part::Beside),
     (Peer::Pipe, Part::Reference),
     (Peer::UnixSocket, Part::Beside),
 ];
@@ -85,6 +88,8 @@ fn between_threads(plan: &Plan, memory: &Memory) -> Result<Slice> {
 
 /// One side's part, for whatever link carries it.
 trait Party {
+    /// Whether it is the sender.
+    const SENDS: bool;
     type Outcome;
     fn play(self, link: impl Inbox<1> + Outbox<1>) -> Result<Self::Outcome>;
 }
@@ -98,6 +103,15 @@ fn with_link<P: Party>(job: &Job, party: P) -> Result<P::Outcome> {
         (Peer::Outlive, Mode::Block) => {
             party.play(ours::Blocking::<1>::one_way(segment, CAPACITY)?)
         }
+        (Peer::Spsc, Mode::Spin) => {
+            party.play(spsc::Spinning::<1>::one_way(segment, CAPACITY, P::SENDS, job.patience)?)
+        }
+        (Peer::Spsc, Mode::Block) => {
+            party.play(spsc::Blocking::<1>::one_way(segment, CAPACITY, P::SENDS)?)
+        }
+        (Peer::SpscBatch, _) => {
+            party.play(spsc::Batched::one_way(segment, CAPACITY, P::SENDS, job.patience)?)
+        }
         (Peer::Pipe | Peer::UnixSocket, _) => {
             party.play(descriptors::Link::attach(job.access.descriptors)?)
         }
@@ -110,6 +124,7 @@ struct Sender<'a> {
 }
 
 impl Party for Sender<'_> {
+    const SENDS: bool = true;
     type Outcome = ();
 
     fn play(self, link: impl Inbox<1> + Outbox<1>) -> Result<()> {
@@ -123,6 +138,7 @@ struct Receiver<'a> {
 }
 
 impl Party for Receiver<'_> {
+    const SENDS: bool = false;
     type Outcome = Slice;
 
     fn play(self, link: impl Inbox<1> + Outbox<1>) -> Result<Slice> {

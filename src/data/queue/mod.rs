@@ -43,7 +43,6 @@ mod iter;
 mod waitable;
 
 use std::fmt;
-use std::hint::spin_loop;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -55,7 +54,6 @@ use crate::raw::event_count::Notify;
 use crate::raw::lock::{Acquired, Release};
 use crate::raw::waiting::waits;
 use crate::seam::atomic::AtomicU64;
-use crate::seam::looks;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located, Series};
 use crate::shared::Shared;
@@ -551,17 +549,8 @@ impl<T: Shared> Queue<T> {
         if let Some(outcome) = ready() {
             return outcome.map(Some);
         }
-        let spins = if deadline.waiting.looks_first() { looks(SPINS) } else { 0 };
-        for _ in 0..spins {
-            spin_loop();
-            if worthwhile()
-                && let Some(outcome) = ready()
-            {
-                return outcome.map(Some);
-            }
-        }
         let (sleep, other_end) = sleep(self.inner.writable()?);
-        sleep.event.wait_beside(&other_end.lock, deadline, ready).transpose()
+        sleep.event.look_and_wait_beside(&other_end.lock, deadline, worthwhile, ready).transpose()
     }
 
     /// Closes the queue: nothing more can be pushed, and consumers get what is left and then
@@ -664,10 +653,6 @@ impl<T: Shared> Queue<T> {
         messages.ok_or(LockError::Corrupt { what: "a message" })
     }
 }
-
-/// Spins before a sleep: long enough for a peer that is about to answer, short against the cost of
-/// sleeping.
-const SPINS: usize = 60;
 
 /// A cache line.
 const LINE: usize = 64;

@@ -1,0 +1,364 @@
+//! The end of a ring that messages come out of.
+
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::{Attempt, Spsc, low};
+use crate::error::{LockError, PopError};
+use crate::layout::SpscEnd;
+use crate::raw::bytes::Unchecked;
+use crate::raw::deadline::Deadline;
+use crate::raw::event_count::Notify;
+use crate::raw::lock::Release;
+use crate::seam::atomic::fence;
+use crate::shared::Shared;
+use crate::sync::wait_any::{Wait, Words, pass_on};
+
+/// The end of an [`Spsc`] that messages come out of: [`Spsc::consumer`]. It belongs to the thread that
+/// took it, and is free for another one when it is dropped.
+///
+/// For [`wait_any`](crate::wait_any) it is ready when there is a message, or the queue is closed.
+pub struct Consumer<T: Shared> {
+    pub(super) ring: Spsc<T>,
+    /// What `head.position` is.
+    pub(super) position: Cell<u64>,
+    /// The last that was seen of `tail.position`.
+    seen: Cell<u64>,
+    /// What deaths interrupted, as it is kept in `begun`.
+    interrupted: u64,
+    _thread: PhantomData<*mut ()>,
+}
+
+impl<T: Shared> fmt::Debug for Consumer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Consumer").field(&self.ring).finish()
+    }
+}
+
+impl<T: Shared> Drop for Consumer<T> {
+    fn drop(&mut self) {
+        // Without effect on a copy that a fork made.
+        self.end().role.unlock(Release::Clean);
+    }
+}
+
+/// Bytes that are no message. They are taken, or they would block the queue for ever.
+const INVALID: LockError = LockError::Corrupt { what: "a message" };
+
+impl<T: Shared> Consumer<T> {
+    /// With the role.
+    pub(super) fn new(ring: Spsc<T>) -> Self {
+        let head = &ring.inner.head;
+        let position = head.position.load(Ordering::Relaxed);
+        let interrupted = head.interrupted();
+        // Empty, for all that is known: the tail is looked at first.
+        let seen = Cell::new(position);
+        Self { ring, position: Cell::new(position), seen, interrupted, _thread: PhantomData }
+    }
+
+    #[inline]
+    pub(super) fn end(&self) -> &SpscEnd {
+        &self.ring.inner.head
+    }
+
+    /// Whether this thread has the role: a copy that a fork made has not.
+    #[inline]
+    fn is_mine(&self) -> bool {
+        self.end().role.names_this_thread()
+    }
+
+    /// How many messages there are, as far as is known.
+    #[inline]
+    fn known(&self) -> u64 {
+        self.seen.get().wrapping_sub(self.position.get())
+    }
+
+    /// The same, after a look if there are none.
+    pub(super) fn refill(&self) -> Result<Attempt<u64>, LockError> {
+        if !self.is_mine() {
+            return Err(LockError::WouldBlock);
+        }
+        if self.known() == 0 {
+            // Before the position: what was pushed before the close is there then.
+            // Acquire: pairs with the Release in `Spsc::shut`.
+            let closed = self.ring.inner.closed.load(Ordering::Acquire) != 0;
+            // Acquire: pairs with the Release in `Producer::advance`: what is there was written.
+            let tail = self.ring.inner.tail.position.load(Ordering::Acquire);
+            match self.ring.between(self.position.get(), tail)? {
+                0 if closed => return Ok(Attempt::Closed),
+                0 => return Ok(Attempt::Unready),
+                _ => self.seen.set(tail),
+            }
+        }
+        Ok(Attempt::Done(self.known()))
+    }
+
+    /// Before the first message is read.
+    #[inline]
+    pub(super) fn begin(&self) {
+        let next = low(self.position.get().wrapping_add(1));
+        self.end().begun.store(self.interrupted | next, Ordering::Relaxed);
+    }
+
+    /// None was taken.
+    pub(super) fn give_up(&self) {
+        self.end().forget(self.interrupted, self.position.get());
+    }
+
+    /// Takes so many messages.
+    #[inline]
+    pub(super) fn advance(&self, count: u64) {
+        let position = self.position.get().wrapping_add(count);
+        self.position.set(position);
+        // Release: pairs with the Acquire in `Producer::room`. This takes them.
+        self.end().position.store(position, Ordering::Release);
+        self.ring.inner.not_full.event.notify(Notify::One);
+    }
+
+    /// The one message that there is, from beside the producer's position, if it is still there.
+    #[inline]
+    fn newest(&self) -> Option<Unchecked<T>> {
+        let message = self.ring.newest?.read();
+        // Acquire: pairs with the Release fence in `Producer::put`.
+        fence(Ordering::Acquire);
+        let begun = self.ring.inner.tail.begun.load(Ordering::Relaxed);
+        (low(begun) == low(self.seen.get())).then_some(message)
+    }
+
+    /// With a message there. None, and it is not taken, if its bytes are none.
+    #[inline]
+    fn take(&self, fresh: bool) -> Option<T> {
+        self.begin();
+        let newest = if fresh && self.known() == 1 { self.newest() } else { None };
+        let message = match newest {
+            Some(message) => message,
+            None => self.ring.slots.get(self.ring.index(self.position.get()))?.read(),
+        };
+        let message = message.check()?;
+        self.advance(1);
+        Some(message)
+    }
+
+    #[inline]
+    fn attempt(&self) -> Result<Attempt<T>, LockError> {
+        let fresh = self.known() == 0;
+        match self.refill()? {
+            Attempt::Done(_) => match self.take(fresh) {
+                Some(message) => Ok(Attempt::Done(message)),
+                None => {
+                    self.advance(1);
+                    Err(INVALID)
+                }
+            },
+            Attempt::Unready => Ok(Attempt::Unready),
+            Attempt::Closed => Ok(Attempt::Closed),
+        }
+    }
+
+    /// Whether an attempt after one that found nothing is worthwhile.
+    #[inline]
+    fn may_have_message(&self) -> bool {
+        self.ring.inner.tail.position.load(Ordering::Relaxed) != self.position.get()
+            || self.ring.is_over()
+    }
+
+    /// Repeats an attempt until it is ready. None at the deadline.
+    pub(super) fn settle<R>(
+        &self,
+        deadline: Deadline,
+        attempt: impl Fn() -> Result<Attempt<R>, LockError>,
+    ) -> Result<Option<Attempt<R>>, LockError> {
+        let ready = || match attempt() {
+            Ok(Attempt::Unready) => None,
+            other => Some(other),
+        };
+        if let Some(outcome) = ready() {
+            return outcome.map(Some);
+        }
+        let ring = &self.ring.inner;
+        let (event, producer) = (&ring.not_empty.event, &ring.tail.role);
+        event
+            .look_and_wait_beside(producer, deadline, || self.may_have_message(), ready)
+            .transpose()
+    }
+
+    /// The case that is to be fast. None says nothing.
+    #[inline(always)] // a result in memory costs as much as the pop
+    fn pop_at_once(&self) -> Option<T> {
+        if self.known() > 0 && self.is_mine() { self.take(false) } else { None }
+    }
+
+    /// Takes the oldest message, sleeping while the queue is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](PopError::Closed) once the queue is closed and empty; [`Lock`](PopError::Lock) with
+    /// [`Corrupt`](LockError::Corrupt), or with [`WouldBlock`](LockError::WouldBlock) in a process that
+    /// was forked from the consumer's.
+    #[inline(always)] // as `pop_at_once`
+    pub fn pop(&mut self) -> Result<T, PopError> {
+        match self.pop_at_once() {
+            Some(message) => Ok(message),
+            None => self.pop_until(self.ring.inner.forever()),
+        }
+    }
+
+    /// Takes the oldest message if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Empty`](PopError::Empty), and those of [`pop`](Self::pop).
+    #[inline(always)] // as `pop_at_once`
+    pub fn try_pop(&mut self) -> Result<T, PopError> {
+        match self.pop_at_once() {
+            Some(message) => Ok(message),
+            None => self.try_pop_slowly(),
+        }
+    }
+
+    #[inline(never)]
+    fn try_pop_slowly(&self) -> Result<T, PopError> {
+        match self.attempt()? {
+            Attempt::Done(message) => Ok(message),
+            Attempt::Unready => Err(PopError::Empty),
+            Attempt::Closed => Err(PopError::Closed),
+        }
+    }
+
+    /// Takes the oldest message, sleeping for at most `timeout` while the queue is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](PopError::TimedOut), never before the time is up, and those of
+    /// [`pop`](Self::pop).
+    pub fn pop_timeout(&mut self, timeout: Duration) -> Result<T, PopError> {
+        self.pop_until(self.ring.inner.within(timeout))
+    }
+
+    #[inline(never)]
+    fn pop_until(&self, deadline: Deadline) -> Result<T, PopError> {
+        match self.settle(deadline, || self.attempt())? {
+            Some(Attempt::Done(message)) => Ok(message),
+            Some(Attempt::Closed) => Err(PopError::Closed),
+            Some(Attempt::Unready) | None => Err(PopError::TimedOut),
+        }
+    }
+
+    /// Takes as many messages as there are and have room, at least one. How many they were.
+    fn take_some(&self, room: &Cell<&mut [T]>) -> Result<Attempt<usize>, LockError> {
+        let ready = match self.refill()? {
+            Attempt::Done(ready) => ready as usize, // at most the capacity, which is a usize
+            Attempt::Unready => return Ok(Attempt::Unready),
+            Attempt::Closed => return Ok(Attempt::Closed),
+        };
+        let target = room.take();
+        self.begin();
+        let start = self.ring.index(self.position.get());
+        // The ring's end may lie among them.
+        let slots = (start..self.ring.slots.count()).chain(0..start).take(ready);
+        let mut count = 0;
+        for (place, index) in target.iter_mut().zip(slots) {
+            let slot = self.ring.slots.get(index);
+            let Some(message) = slot.and_then(|slot| slot.read().check()) else { break };
+            *place = message;
+            count += 1;
+        }
+        // Bytes that are no message are passed over once they are the first.
+        self.advance(count.max(1));
+        if count == 0 { Err(INVALID) } else { Ok(Attempt::Done(count as usize)) }
+    }
+
+    /// Takes as many messages as there are and `messages` has room for, in order. Returns how many;
+    /// 0 only for an empty slice.
+    ///
+    /// # Errors
+    ///
+    /// [`Empty`](PopError::Empty), and those of [`pop`](Self::pop).
+    pub fn try_pop_slice(&mut self, messages: &mut [T]) -> Result<usize, PopError> {
+        if messages.is_empty() {
+            return Ok(0);
+        }
+        match self.take_some(&Cell::new(messages))? {
+            Attempt::Done(count) => Ok(count),
+            Attempt::Unready => Err(PopError::Empty),
+            Attempt::Closed => Err(PopError::Closed),
+        }
+    }
+
+    /// [`try_pop_slice`](Self::try_pop_slice), sleeping until there is at least one message.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`pop`](Self::pop).
+    pub fn pop_slice(&mut self, messages: &mut [T]) -> Result<usize, PopError> {
+        self.pop_slice_until(messages, self.ring.inner.forever())
+    }
+
+    /// [`pop_slice`](Self::pop_slice), sleeping for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](PopError::TimedOut), never before the time is up, and those of
+    /// [`pop`](Self::pop).
+    pub fn pop_slice_timeout(
+        &mut self,
+        messages: &mut [T],
+        timeout: Duration,
+    ) -> Result<usize, PopError> {
+        self.pop_slice_until(messages, self.ring.inner.within(timeout))
+    }
+
+    fn pop_slice_until(&self, messages: &mut [T], deadline: Deadline) -> Result<usize, PopError> {
+        if messages.is_empty() {
+            return Ok(0);
+        }
+        let room = Cell::new(messages);
+        match self.settle(deadline, || self.take_some(&room))? {
+            Some(Attempt::Done(count)) => Ok(count),
+            Some(Attempt::Closed) => Err(PopError::Closed),
+            Some(Attempt::Unready) | None => Err(PopError::TimedOut),
+        }
+    }
+
+    /// Closes the queue from this side: the producer can push nothing more, and what is left, with
+    /// what is being pushed at this moment, can still be taken. Final.
+    ///
+    /// # Crash behaviour
+    ///
+    /// Closed or not.
+    pub fn close(&mut self) {
+        if self.is_mine() {
+            self.ring.shut();
+        }
+    }
+
+    /// The queue that this is an end of.
+    #[must_use]
+    pub fn ring(&self) -> &Spsc<T> {
+        &self.ring
+    }
+}
+
+#[allow(private_interfaces)] // sealed
+impl<T: Shared> Wait for Consumer<T> {
+    fn words(&self) -> usize {
+        2
+    }
+
+    fn is_ready(&self) -> Result<bool, LockError> {
+        Ok(!matches!(self.refill()?, Attempt::Unready))
+    }
+
+    fn announce<'a>(&'a self, words: &mut Words<'a>) -> Result<(), LockError> {
+        words.event(&self.ring.inner.not_empty.event);
+        words.beside(&self.ring.inner.tail.role);
+        Ok(())
+    }
+
+    fn woken(&self) {
+        pass_on(&self.ring.inner.not_empty.event, self.may_have_message());
+    }
+}
