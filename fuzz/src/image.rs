@@ -6,6 +6,9 @@ use outlive::{ObjectError, Reset, Segment, Shared};
 
 pub const CAPACITY: u64 = 32 << 10;
 
+/// How many readers locks and latest values are for.
+pub const READERS: usize = 2;
+
 /// Has bytes that are no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Shared)]
 #[repr(u8)]
@@ -41,10 +44,22 @@ fn furnish(segment: &Segment) -> Result<(), ObjectError> {
     let records = segment.queue::<Record>("9", 5)?;
     segment.event("10", Reset::Auto)?;
     segment.event("11", Reset::Manual)?;
+    segment.rwlock_with("12", 1_u64, READERS)?;
+    segment.rwlock_with("13", State::Cold, READERS)?;
+    segment.reentrant_mutex("14", State::Cold)?;
+    segment.semaphore("15", 3)?;
+    segment.bounded_semaphore("16", 3)?;
+    segment.barrier("17", 2)?;
+    segment.barrier("18", 1)?;
+    segment.condvar("19")?;
+    segment.once("20")?;
+    segment.once_value::<Record>("21")?;
+    segment.latest_with("22", 5_u64, READERS)?;
+    segment.latest_with("23", [RECORD; 20], READERS)?;
     segment.value("removed", 1_u64)?;
     segment.remove("removed")?;
-    for i in 0..3 {
-        // So many that the directory has a second block.
+    for i in 0..6 {
+        // So many that the directory has a third block.
         segment.counter(&format!("more {i}"))?;
     }
     let _room = (numbers.try_push(1), numbers.try_push(2), records.try_push(RECORD));

@@ -133,4 +133,6 @@ pub enum Step<'a> {
     },
     /// An operation of the segment.
     Names(u8),
+    /// Waits for several things, but for those of some kinds.
+    Wait(u8),
 }

@@ -2,7 +2,9 @@
 //!
 //! An input says what memory the segment is in (`memory`), which bytes of a good segment (`image`)
 //! are damaged before it is opened, and then which operations run and which further bytes change
-//! between them (`input`, `operations`). Nothing sleeps for longer than 50 µs, see `locks`.
+//! between them (`input`, `operations`, `sync_operations`). Nothing sleeps for longer than 50 µs, see
+//! `locks`, except that who waits for permits or parties gives each of them that names a dead thread
+//! 10 ms to prove that it lives.
 
 #![no_main]
 
@@ -12,6 +14,7 @@ mod locks;
 mod memory;
 mod objects;
 mod operations;
+mod sync_operations;
 
 use libfuzzer_sys::fuzz_target;
 
@@ -31,6 +34,7 @@ fuzz_target!(|input: Input<'_>| {
             Step::Change(change) => change.apply(&memory),
             Step::Find(number) => objects.find(&segment, *number),
             Step::Use { number, operation } => objects.run(&memory, *number, *operation),
+            Step::Wait(which) => objects.wait(*which),
             Step::Names(operation) => operations::names(&memory, &segment, *operation),
         }
     }

@@ -2,11 +2,14 @@
 
 use std::fmt::Debug;
 
-use outlive::{Array, AtomicCounter, Counter, Event, Mutex, Object, Queue, Segment, Value};
+use outlive::{
+    Array, AtomicCounter, Barrier, Condvar, Counter, Event, Latest, Mutex, Object, Once, OnceValue,
+    Queue, ReentrantMutex, RwLock, Segment, Semaphore, Value, Waitable,
+};
 
 use crate::image::{Record, State};
 use crate::memory::Memory;
-use crate::{locks, operations};
+use crate::{locks, operations, sync_operations};
 
 enum Handle {
     Number(Mutex<u64>),
@@ -20,10 +23,24 @@ enum Handle {
     Messages(Queue<u64>),
     Letters(Queue<Record>),
     Event(Event),
+    NumberLock(RwLock<u64>),
+    StateLock(RwLock<State>),
+    Reentrant(ReentrantMutex<State>),
+    Semaphore(Semaphore),
+    Barrier(Barrier),
+    Condvar(Condvar),
+    Once(Once),
+    OnceValue(OnceValue<Record>),
+    Latest(Latest<u64>),
+    LatestRecords(Latest<Records>),
 }
 
+/// Too large for a `Latest` to be read without a share.
+type Records = [Record; 20];
+const RECORDS: Records = [crate::image::RECORD; 20];
+
 #[derive(Default)]
-pub struct Objects([Option<Handle>; 12]);
+pub struct Objects([Option<Handle>; 24]);
 
 fn find<K: Object>(segment: &Segment, number: usize, of: fn(K) -> Handle) -> Option<Handle> {
     segment.find(&number.to_string()).ok().map(of)
@@ -51,12 +68,23 @@ impl Objects {
             7 => find(segment, number, Handle::Records),
             8 => find(segment, number, Handle::Messages),
             9 => find(segment, number, Handle::Letters),
-            _ => find(segment, number, Handle::Event),
+            10 | 11 => find(segment, number, Handle::Event),
+            12 => find(segment, number, Handle::NumberLock),
+            13 => find(segment, number, Handle::StateLock),
+            14 => find(segment, number, Handle::Reentrant),
+            15 | 16 => find(segment, number, Handle::Semaphore),
+            17 | 18 => find(segment, number, Handle::Barrier),
+            19 => find(segment, number, Handle::Condvar),
+            20 => find(segment, number, Handle::Once),
+            21 => find(segment, number, Handle::OnceValue),
+            22 => find(segment, number, Handle::Latest),
+            _ => find(segment, number, Handle::LatestRecords),
         };
     }
 
     pub fn run(&self, memory: &Memory, number: u8, operation: u8) {
         use operations as on;
+        use sync_operations as sync;
 
         let Some(handle) = &self.0[usize::from(number) % self.0.len()] else { return };
         match handle {
@@ -84,7 +112,85 @@ impl Objects {
                 on::queue(queue, crate::image::RECORD, operation, || free_ends(memory, queue));
             }
             Handle::Event(event) => on::event(event, operation),
+            Handle::NumberLock(lock) => {
+                sync::rwlock(lock, 7, operation, || open_share(memory, lock));
+            }
+            Handle::StateLock(lock) => {
+                sync::rwlock(lock, State::Hot, operation, || open_share(memory, lock));
+            }
+            Handle::Reentrant(mutex) => sync::reentrant(mutex, State::Hot, operation),
+            Handle::Semaphore(semaphore) => {
+                free(memory, semaphore);
+                sync::semaphore(semaphore, operation);
+            }
+            Handle::Barrier(barrier) => {
+                free(memory, barrier);
+                sync::barrier(barrier, operation);
+            }
+            Handle::Condvar(condvar) => {
+                if let Some(Handle::Number(mutex)) = &self.0[0] {
+                    free(memory, mutex);
+                    sync::condvar(condvar, mutex, operation);
+                }
+            }
+            Handle::Once(once) => sync::once(once, operation),
+            Handle::OnceValue(once) => {
+                free(memory, once);
+                sync::once_value(once, crate::image::RECORD, operation);
+            }
+            Handle::Latest(latest) => {
+                if agrees(memory, latest, size_of::<u64>()) {
+                    free(memory, latest);
+                    sync::latest(latest, 7, operation);
+                }
+            }
+            Handle::LatestRecords(latest) => {
+                if agrees(memory, latest, size_of::<Records>()) {
+                    free(memory, latest);
+                    sync::latest(latest, RECORDS, operation);
+                }
+            }
         }
+    }
+
+    /// Waits for all that there is: that bit `i` of `which` is set is to leave out every kind whose
+    /// number is `i`, counted around.
+    pub fn wait(&self, which: u8) {
+        let mut things: Vec<Box<dyn Waitable>> = Vec::new();
+        for (number, handle) in self.0.iter().enumerate() {
+            let Some(handle) = handle.as_ref().filter(|_| which >> (number % 8) & 1 == 0) else {
+                continue;
+            };
+            match handle {
+                Handle::Number(mutex) => things.push(Box::new(mutex.available())),
+                Handle::State(mutex) => things.push(Box::new(mutex.available())),
+                Handle::Small(value) => things.push(Box::new(value.available())),
+                Handle::Record(value) => things.push(Box::new(value.available())),
+                Handle::Counter(counter) => things.push(Box::new(counter.available())),
+                Handle::Numbers(array) => things.push(Box::new(array.available())),
+                Handle::Records(array) => things.push(Box::new(array.available())),
+                Handle::Messages(queue) => things.push(Box::new(queue.readable())),
+                Handle::Letters(queue) => things.push(Box::new(queue.writable())),
+                Handle::Event(event) => things.push(Box::new(event.clone())),
+                Handle::Reentrant(mutex) => things.push(Box::new(mutex.available())),
+                Handle::Semaphore(semaphore) => things.push(Box::new(semaphore.clone())),
+                Handle::Latest(latest) => {
+                    things.push(Box::new(latest.changed(latest.version())));
+                }
+                Handle::LatestRecords(latest) => {
+                    things.push(Box::new(latest.changed(latest.version())));
+                }
+                Handle::Atomic(_)
+                | Handle::NumberLock(_)
+                | Handle::StateLock(_)
+                | Handle::Barrier(_)
+                | Handle::Condvar(_)
+                | Handle::Once(_)
+                | Handle::OnceValue(_) => {}
+            }
+        }
+        let things: Vec<&dyn Waitable> = things.iter().map(|thing| &**thing).collect();
+        sync_operations::several(&things);
     }
 }
 
@@ -105,4 +211,28 @@ fn ready<T>(memory: &Memory, array: &Array<T>) -> bool {
     locks::free(memory, place);
     let read_only = matches!(memory, Memory::Named { kind: crate::input::Kind::NamedReadOnly, .. });
     !read_only || memory.read_word(place + 48).is_some_and(|version| version & 1 == 0)
+}
+
+/// Makes sure of a share for a guard that becomes a reader's, which waits for one without a timeout.
+fn open_share(memory: &Memory, lock: &impl Debug) {
+    locks::open(memory, place(lock) + 128);
+}
+
+/// False if a reader without the right to lock it would wait for 10 seconds for a copy that agrees
+/// with what is said to be the latest.
+fn agrees<T>(memory: &Memory, latest: &Latest<T>, size: usize) -> bool {
+    if !matches!(memory, Memory::Named { kind: crate::input::Kind::NamedReadOnly, .. }) {
+        return true;
+    }
+    let place = place(latest);
+    let word = |at: u64| -> Option<u64> {
+        let (low, high) = (memory.read_word(at)?, memory.read_word(at + 4)?);
+        Some(u64::from(high) << 32 | u64::from(low))
+    };
+    let Some(latest) = word(place + 40) else { return false };
+    let (copy, version) = (latest & 0x3ff, latest >> 10);
+    // As the image has it: another number of readers is found when it is opened, or not at all.
+    let copies = place + 128 + 64 * crate::image::READERS as u64;
+    let stride = (8 + size as u64).next_multiple_of(64);
+    word(copies + copy * stride) == Some(version)
 }

@@ -1,4 +1,4 @@
-//! All operations, by number.
+//! Operations on segments and on data, by number; those of `sync_operations` beside them.
 
 use std::fmt::{Debug, Display};
 use std::hint::black_box;
@@ -13,10 +13,10 @@ use crate::image::RECORD;
 use crate::locks;
 use crate::memory::Memory;
 
-const SHORT: Duration = Duration::from_micros(50);
+pub const SHORT: Duration = Duration::from_micros(50);
 
 /// Looks at a result, whatever it is.
-fn tried<T, E: Display + Debug>(result: Result<T, E>) {
+pub fn tried<T, E: Display + Debug>(result: Result<T, E>) {
     if let Err(error) = result {
         black_box(format!("{error} {error:?}"));
     }
@@ -186,7 +186,7 @@ pub fn event(event: &Event, operation: u8) {
 /// Operations of the segment and its directory.
 pub fn names(memory: &Memory, segment: &Segment, operation: u8) {
     locks::free(memory, locks::DIRECTORY);
-    let (kind, name) = (operation % 14, (operation / 14).to_string());
+    let (kind, name) = (operation % 23, (operation / 23).to_string());
     match kind {
         0 => tried(segment.objects()),
         1 => tried(segment.committed()),
@@ -200,6 +200,15 @@ pub fn names(memory: &Memory, segment: &Segment, operation: u8) {
         10 => tried(segment.event(&name, Reset::Auto)),
         11 => tried(segment.create_object::<Value<[u64; 20]>>("new value", [1; 20])),
         12 => tried(segment.remove("new value")),
+        13 => tried(segment.rwlock_with("new rwlock", RECORD, 1)),
+        14 => tried(segment.remove("new rwlock")),
+        15 => tried(segment.reentrant_mutex("new reentrant", 1_u64)),
+        16 => tried(segment.semaphore("15", u64::from(operation))),
+        17 => tried(segment.bounded_semaphore("16", 3)),
+        18 => tried(segment.barrier("17", 2)),
+        19 => tried(segment.condvar("19")),
+        20 => tried(segment.once_value::<u64>("21")),
+        21 => tried(segment.latest_with("22", 5_u64, 2)),
         _ => drop(black_box(format!("{segment:?}"))),
     }
 }

@@ -27,6 +27,12 @@ impl Deadline {
         Self { waiting, ..self }
     }
 
+    /// This one, or one so far from now if that is later.
+    pub(crate) fn at_least(self, span: Duration) -> Self {
+        let until = self.until.map(|until| until.max(Instant::now() + span));
+        Self { until, ..self }
+    }
+
     /// How long the next sleep may be; None when the time is up.
     pub(crate) fn remaining(self) -> Option<Duration> {
         match self.until {

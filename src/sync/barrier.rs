@@ -156,16 +156,24 @@ enum Arrival<'a> {
 /// Whether a party was let through; None as long as it waits.
 type Verdict = Option<Result<(), BarrierError>>;
 
+/// How long a party whose time is up waits for the lock, to say so to the others: somebody may be
+/// stopped while it holds it. Without the lock it leaves as if it had died, which breaks the barrier too.
+const GRACE: Duration = Duration::from_millis(100);
+
 impl Barrier {
     fn shares(&self) -> impl Iterator<Item = &Share> {
         (0..self.parties).filter_map(|index| self.shares.get(index))
     }
 
-    /// Takes the lock, whose state a death leaves as it has to be, and runs `work`. Waits as long as
-    /// it takes: others hold it for a moment, or are dead.
-    fn locked<R>(&self, work: impl FnOnce(&layout::Barrier) -> R) -> Result<R, LockError> {
+    /// Takes the lock, whose state a death leaves as it has to be, and runs `work`. Others hold it for
+    /// a moment, or are dead, or stopped in that moment.
+    fn locked<R>(
+        &self,
+        deadline: Deadline,
+        work: impl FnOnce(&layout::Barrier) -> R,
+    ) -> Result<R, LockError> {
         let node = self.inner.writable()?;
-        if node.lock.lock(self.inner.forever())? == Acquired::OwnerDied {
+        if node.lock.lock(deadline)? == Acquired::OwnerDied {
             // The dead one may not have come to it.
             node.event.notify(Notify::All);
             node.lock.mark_consistent();
@@ -260,7 +268,7 @@ impl Barrier {
     /// Arrives, once there is a share for it.
     fn enter(&self, at_once: bool, deadline: Deadline) -> Result<Arrival<'_>, BarrierError> {
         loop {
-            let crowded = match self.locked(|node| self.arrive(node, at_once))?? {
+            let crowded = match self.locked(deadline, |node| self.arrive(node, at_once))?? {
                 Arrival::Crowded(place) => self.shares.get(place),
                 Arrival::Broken => return Err(BarrierError::Broken),
                 arrival => return Ok(arrival),
@@ -270,7 +278,7 @@ impl Barrier {
                 return Err(LockError::Deadlock.into());
             }
             let Some(patience) = deadline.remaining() else {
-                self.locked(Self::smash)?;
+                self.locked(deadline.at_least(GRACE), Self::smash)?;
                 return Err(BarrierError::TimedOut);
             };
             let slice = Deadline::after(patience.min(futex::RECHECK)).with(deadline.waiting);
@@ -296,7 +304,7 @@ impl Barrier {
                 Some(action) if party.is_last() => {
                     // If it panics, the party is dropped without having been released.
                     action();
-                    self.complete(&party)
+                    self.complete(&party, deadline)
                 }
                 _ => self.await_others(&party, deadline),
             };
@@ -307,8 +315,8 @@ impl Barrier {
     }
 
     /// After the action.
-    fn complete(&self, party: &Party<'_>) -> Result<(), BarrierError> {
-        self.locked(|node| {
+    fn complete(&self, party: &Party<'_>, deadline: Deadline) -> Result<(), BarrierError> {
+        self.locked(deadline.at_least(GRACE), |node| {
             if let Some(verdict) = self.verdict(party) {
                 return verdict;
             }
@@ -354,7 +362,7 @@ impl Barrier {
                 return verdict;
             }
             let Some(words) = self.words(party) else {
-                self.locked(|node| self.check(node))?;
+                self.locked(deadline.at_least(GRACE), |node| self.check(node))?;
                 continue;
             };
             let Some(patience) = deadline.remaining() else { return self.give_up(party) };
@@ -369,7 +377,7 @@ impl Barrier {
 
     /// The time is up, unless it was let through at the last moment.
     fn give_up(&self, party: &Party<'_>) -> Result<(), BarrierError> {
-        self.locked(|node| {
+        self.locked(Deadline::after(GRACE), |node| {
             if let Some(verdict) = self.verdict(party) {
                 return verdict;
             }
@@ -432,7 +440,7 @@ impl Barrier {
                 self.bury_the_gone(party, count / SELDOM);
             }
             if self.any_died_in(party.generation)
-                && let Err(error) = self.locked(|node| self.check(node))
+                && let Err(error) = self.locked(deadline.at_least(GRACE), |node| self.check(node))
             {
                 return Some(Err(error.into()));
             }
@@ -515,7 +523,7 @@ impl Barrier {
     ///
     /// [`ReadOnly`](LockError::ReadOnly), [`TooManyLocks`](LockError::TooManyLocks).
     pub fn abort(&self) -> Result<(), LockError> {
-        self.locked(Self::smash)
+        self.locked(self.inner.forever(), Self::smash)
     }
 
     /// Makes an empty barrier of it, which is not broken. Those who wait get
@@ -525,7 +533,7 @@ impl Barrier {
     ///
     /// [`ReadOnly`](LockError::ReadOnly), [`TooManyLocks`](LockError::TooManyLocks).
     pub fn reset(&self) -> Result<(), LockError> {
-        self.locked(|node| {
+        self.locked(self.inner.forever(), |node| {
             let generation = node.generation.load(Ordering::Relaxed);
             let waits = |share: &&Share| share.count.load(Ordering::Relaxed) == generation;
             let held = |share: &&Share| shares::state(share) == State::Held;
@@ -585,7 +593,7 @@ impl Drop for Party<'_> {
         let settled = self.released
             || self
                 .barrier
-                .locked(|node| {
+                .locked(Deadline::after(GRACE), |node| {
                     if self.barrier.verdict(self).is_none() {
                         Barrier::smash(node);
                     }

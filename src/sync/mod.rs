@@ -8,7 +8,7 @@ mod once;
 mod reentrant;
 mod rwlock;
 mod semaphore;
-mod shares;
+pub(crate) mod shares;
 mod vouch;
 pub(crate) mod wait_any;
 

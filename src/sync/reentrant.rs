@@ -177,10 +177,11 @@ impl<T: Shared> ReentrantMutex<T> {
 
     /// With the lock held by this thread.
     fn enter_again<'a>(&self, node: &'a layout::ReentrantMutex) -> Outcome<'a, T> {
-        if node.guards() == u32::MAX {
+        let depth = node.depth.load(Ordering::Relaxed);
+        if depth as u32 == u32::MAX {
             return Err(LockError::TooManyLocks { limit: u32::MAX as usize });
         }
-        node.depth.store(node.depth.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        node.depth.store(depth.wrapping_add(1), Ordering::Relaxed);
         let guard = ReentrantMutexGuard::new(node, self.data);
         if guard.is_inconsistent() { Err(LockError::OwnerDied(guard)) } else { Ok(guard) }
     }

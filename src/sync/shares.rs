@@ -15,11 +15,11 @@ use crate::seam::process;
 const TID: u32 = 0x3fff_ffff;
 
 /// The most shares whose words somebody sleeps on.
-pub(super) const WATCHED: usize = 100;
+pub(crate) const WATCHED: usize = 100;
 
 /// What a share's word says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     Free,
     Held,
     /// Its holder died, and nobody has taken it since.
@@ -27,7 +27,7 @@ pub(super) enum State {
 }
 
 /// The state and the word that says so.
-pub(super) fn look(share: &Share) -> (State, u32) {
+pub(crate) fn look(share: &Share) -> (State, u32) {
     // Acquire: pairs with the kernel's mark at a death, after which `count` is the dead one's last.
     let word = share.lock.word.load(Ordering::Acquire);
     let state = match word {
@@ -38,12 +38,12 @@ pub(super) fn look(share: &Share) -> (State, u32) {
     (state, word)
 }
 
-pub(super) fn state(share: &Share) -> State {
+pub(crate) fn state(share: &Share) -> State {
     look(share).0
 }
 
 /// Takes a share that is not held, for this thread.
-pub(super) fn take(share: &Share) -> Result<(), LockError> {
+pub(crate) fn take(share: &Share) -> Result<(), LockError> {
     if share.lock.try_lock()? == Acquired::OwnerDied {
         share.lock.mark_consistent();
     }
@@ -52,13 +52,13 @@ pub(super) fn take(share: &Share) -> Result<(), LockError> {
 
 /// Whether this thread holds a share, and not only a copy of its guard that a fork made. Under the
 /// model a death unwinds, and the dead run no destructors.
-pub(super) fn is_mine(share: &Share) -> bool {
+pub(crate) fn is_mine(share: &Share) -> bool {
     !(cfg!(loom) && std::thread::panicking()) && share.lock.is_mine()
 }
 
 /// Does the kernel's part for a holder that is gone without the kernel's having said so (exec by a
 /// thread that is not its process's first).
-pub(super) fn bury_if_gone(share: &Share) {
+pub(crate) fn bury_if_gone(share: &Share) {
     /// Long enough to find out; a share that has moved on in the meantime is not waited for.
     const MOMENT: Duration = Duration::from_millis(10);
     let (state, word) = look(share);

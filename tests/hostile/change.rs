@@ -190,6 +190,42 @@ pub(crate) fn changes(
     vec(some, count).prop_map(|some| some.concat())
 }
 
+/// Changes to one object's own bytes.
+pub(crate) fn changes_to(
+    bytes: &[u8],
+    object: image::Extent,
+    count: std::ops::Range<usize>,
+) -> impl Strategy<Value = Vec<Change>> + use<> {
+    let value = value(image::telling_values(bytes));
+    let words = select((object.offset..object.offset + object.size).step_by(8).collect::<Vec<_>>());
+    let word =
+        (words.clone(), value.clone()).prop_map(|(offset, value)| Change::Word { offset, value });
+    let half = (words.clone(), value, any::<bool>()).prop_map(|(offset, value, upper)| {
+        Change::Half { offset: offset + 4 * u64::from(upper), value: value as u32 }
+    });
+    let flip = (words, 0..8_u64, 0..8_u8)
+        .prop_map(|(offset, byte, bit)| Change::Flip { offset: offset + byte, bit });
+    let locks = object.locks(bytes);
+    if locks.is_empty() {
+        vec(prop_oneof![word, half, flip].boxed(), count)
+    } else {
+        vec(prop_oneof![4 => word, 2 => half, 2 => flip, 2 => holder(locks)].boxed(), count)
+    }
+}
+
+/// Changes to locks and to nothing that they protect.
+pub(crate) fn changes_to_locks(
+    bytes: &[u8],
+    count: std::ops::Range<usize>,
+) -> impl Strategy<Value = Vec<Change>> + use<> {
+    let locks = image::lock_words(bytes);
+    let fields = |lock: &u64| (*lock..lock + image::LOCK).step_by(8);
+    let fields: Vec<u64> = locks.iter().flat_map(fields).collect();
+    let value = value(image::telling_values(bytes));
+    let word = (select(fields), value).prop_map(|(offset, value)| Change::Word { offset, value });
+    vec(prop_oneof![word, holder(locks)], count)
+}
+
 /// A file of another length.
 pub(crate) fn length() -> impl Strategy<Value = Change> {
     let lengths = vec![0, 1, 8, 47, 48, 512, 4095, 4096, 8191, 8192, image::CAPACITY - 1];

@@ -32,6 +32,10 @@ pub(crate) const RECORD: Record =
 /// A message on more than one cache line.
 pub(crate) type Large = [u64; 9];
 
+/// Too large for a `Latest` to be read without a share.
+pub(crate) type Wide = [State; 300];
+pub(crate) const WIDE: Wide = [State::Cold; 300];
+
 pub(crate) const CAPACITY: u64 = 64 << 10;
 
 /// A directory of its own in the shared-memory file system.
@@ -71,7 +75,12 @@ impl Drop for Place {
     }
 }
 
-/// Creates all objects. More than the directory's first block holds.
+/// How many readers, parties and permits there are.
+pub(crate) const READERS: usize = 2;
+pub(crate) const PARTIES: usize = 2;
+pub(crate) const PERMITS: u64 = 3;
+
+/// Creates all objects. More than the directory's first two blocks hold.
 fn furnish(segment: &Segment) -> Result<(), outlive::ObjectError> {
     segment.mutex("mutex number", u64::MAX)?;
     segment.mutex("mutex state", State::Warm)?;
@@ -91,6 +100,20 @@ fn furnish(segment: &Segment) -> Result<(), outlive::ObjectError> {
     segment.value("removed", 1_u64)?;
     segment.remove("removed")?;
     segment.value("value flag", true)?;
+    segment.rwlock_with("rwlock number", u64::MAX, READERS)?;
+    segment.rwlock_with("rwlock state", State::Warm, READERS)?;
+    segment.reentrant_mutex("reentrant number", u64::MAX)?;
+    segment.reentrant_mutex("reentrant state", State::Warm)?;
+    segment.semaphore("semaphore", PERMITS)?;
+    segment.bounded_semaphore("bounded semaphore", PERMITS)?;
+    segment.barrier("barrier", PARTIES)?;
+    segment.barrier("lone barrier", 1)?;
+    segment.condvar("condvar")?;
+    segment.once("once")?;
+    segment.once_value::<Record>("once unset")?;
+    segment.once_value::<Record>("once value")?.set(RECORD).expect("unset");
+    segment.latest_with("latest number", 5_u64, READERS)?;
+    segment.latest_with("latest wide", WIDE, READERS)?;
     for _ in 0..2 {
         numbers.try_push(u64::MAX).expect("room");
         states.try_push(State::Hot).expect("room");
@@ -114,7 +137,12 @@ const FIRST_ENTRIES: u64 = 14;
 const ENTRY: u64 = 256;
 const NEXT_BLOCK: u64 = 168;
 const BLOCK_ENTRIES: u64 = 15;
+const BLOCK: u64 = 4096;
+const NAME: usize = 40;
 const LOCK_OF_DIRECTORY: u64 = 128;
+/// The size of a share, and of the lock that it starts with.
+const SHARE: u64 = 64;
+pub(crate) const LOCK: u64 = 40;
 
 fn word(bytes: &[u8], offset: u64) -> Option<u64> {
     let start = usize::try_from(offset).ok()?;
@@ -122,37 +150,94 @@ fn word(bytes: &[u8], offset: u64) -> Option<u64> {
     Some(u64::from_ne_bytes(word.try_into().ok()?))
 }
 
-/// Where the directory's entries are: in the first two blocks.
-pub(crate) fn entries(bytes: &[u8]) -> Vec<u64> {
-    let second = word(bytes, NEXT_BLOCK).filter(|&block| block != 0 && block < CAPACITY);
-    let first = (0..FIRST_ENTRIES).map(|i| FIRST_ENTRY + i * ENTRY);
-    let second = second
-        .into_iter()
-        .flat_map(|block| (0..BLOCK_ENTRIES).map(move |i| block + (i + 1) * ENTRY));
-    first.chain(second).collect()
+/// Where the directory's further blocks are.
+fn blocks(bytes: &[u8]) -> Vec<u64> {
+    let follow = |link: u64| word(bytes, link).filter(|&block| block != 0 && block < CAPACITY);
+    // There cannot be more, unless it runs in a circle.
+    let most = (CAPACITY / BLOCK) as usize;
+    std::iter::successors(follow(NEXT_BLOCK), |&block| follow(block)).take(most).collect()
 }
 
-/// Kind, offset and size of what an entry names.
-fn object(bytes: &[u8], entry: u64) -> Option<(u64, u64, u64)> {
+/// Where the directory's entries are.
+pub(crate) fn entries(bytes: &[u8]) -> Vec<u64> {
+    let first = (0..FIRST_ENTRIES).map(|i| FIRST_ENTRY + i * ENTRY);
+    let further = blocks(bytes)
+        .into_iter()
+        .flat_map(|block| (0..BLOCK_ENTRIES).map(move |i| block + (i + 1) * ENTRY));
+    first.chain(further).collect()
+}
+
+/// What an entry names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    kind: u64,
+    pub(crate) offset: u64,
+    pub(crate) size: u64,
+}
+
+fn object(bytes: &[u8], entry: u64) -> Option<Extent> {
     let state = word(bytes, entry)?;
     let kind = word(bytes, entry + 32)? & 0xffff_ffff;
-    (state & 3 != 0).then_some((kind, word(bytes, entry + 8)?, word(bytes, entry + 16)?))
+    let (offset, size) = (word(bytes, entry + 8)?, word(bytes, entry + 16)?);
+    (state & 3 != 0).then_some(Extent { kind, offset, size })
+}
+
+/// The objects, in an image that is intact.
+pub(crate) fn objects(bytes: &[u8]) -> Vec<(String, Extent)> {
+    const LIVE: u64 = 1;
+    entries(bytes)
+        .into_iter()
+        .filter(|&entry| word(bytes, entry).is_some_and(|state| state & 3 == LIVE))
+        .filter_map(|entry| {
+            let length = (word(bytes, entry + 32)? >> 32) as usize & 0xffff;
+            let name = bytes.get(entry as usize + NAME..)?.get(..length)?;
+            Some((String::from_utf8(name.to_vec()).ok()?, object(bytes, entry)?))
+        })
+        .collect()
 }
 
 /// Where the links of the directory are.
 pub(crate) fn links(bytes: &[u8]) -> Vec<u64> {
-    std::iter::once(NEXT_BLOCK).chain(word(bytes, NEXT_BLOCK)).collect()
+    std::iter::once(NEXT_BLOCK).chain(blocks(bytes)).collect()
+}
+
+impl Extent {
+    /// Where locks are in an object of that kind.
+    pub(crate) fn locks(self, bytes: &[u8]) -> Vec<u64> {
+        let at = |field: u64| self.offset.wrapping_add(field);
+        // From `start` on, as many as the word at `count` says, and fit in.
+        let shares = |start: u64, count: u64| {
+            let room = self.size.min(CAPACITY).saturating_sub(start) / SHARE;
+            let count = word(bytes, at(count)).unwrap_or(0).min(room);
+            (0..count).map(move |index| at(start + index * SHARE))
+        };
+        match self.kind {
+            1 | 2 | 3 | 5 | 8 | 13 | 14 => vec![at(0)],
+            6 => vec![at(64), at(128)],
+            9 => [at(0), at(64)].into_iter().chain(shares(128, 48)).collect(),
+            10 => std::iter::once(at(0)).chain(shares(192, 72)).collect(),
+            12 => std::iter::once(at(0)).chain(shares(128, 40)).collect(),
+            15 => std::iter::once(at(0)).chain(shares(128, 48)).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Extent {
+    /// The words at its start that are not part of a lock.
+    pub(crate) fn plain_words(self, bytes: &[u8]) -> Vec<u64> {
+        /// What comes before an object's data is no larger.
+        const HEAD: u64 = 192;
+        let locks = self.locks(bytes);
+        let is_plain = |word: &u64| !locks.iter().any(|lock| (*lock..lock + LOCK).contains(word));
+        (self.offset..self.offset + self.size.min(HEAD)).step_by(8).filter(is_plain).collect()
+    }
 }
 
 /// Where words that name the holder of a lock are.
 pub(crate) fn lock_words(bytes: &[u8]) -> Vec<u64> {
-    let of_objects = entries(bytes).into_iter().filter_map(|entry| object(bytes, entry)).flat_map(
-        |(kind, offset, _)| match kind {
-            1 | 2 | 3 | 5 => vec![offset],
-            6 => vec![offset.wrapping_add(64), offset.wrapping_add(128)],
-            _ => Vec::new(),
-        },
-    );
+    let objects = entries(bytes).into_iter().filter_map(|entry| object(bytes, entry));
+    let of_objects = objects.flat_map(|object| object.locks(bytes));
     let within = |offset: &u64| *offset < CAPACITY - 8;
     std::iter::once(LOCK_OF_DIRECTORY).chain(of_objects).filter(within).collect()
 }
@@ -168,17 +253,16 @@ pub(crate) fn words(bytes: &[u8]) -> Vec<u64> {
     let objects = entries(bytes)
         .into_iter()
         .filter_map(|entry| object(bytes, entry))
-        .flat_map(|(_, offset, size)| (offset..offset + size.min(512)).step_by(8));
-    let second = word(bytes, NEXT_BLOCK).into_iter();
+        .flat_map(|object| (object.offset..object.offset + object.size.min(512)).step_by(8));
     let unused = entries(bytes).into_iter().filter(|entry| object(bytes, *entry).is_none()).take(1);
-    header.chain(fields).chain(objects).chain(second).chain(unused).collect()
+    header.chain(fields).chain(objects).chain(blocks(bytes)).chain(unused).collect()
 }
 
 /// Values that lead somewhere: where objects and blocks are, and how large.
 pub(crate) fn telling_values(bytes: &[u8]) -> Vec<u64> {
     let objects = entries(bytes).into_iter().filter_map(|entry| object(bytes, entry));
-    let mut values: Vec<u64> = objects.flat_map(|(_, offset, size)| [offset, size]).collect();
-    values.extend(word(bytes, NEXT_BLOCK));
+    let mut values: Vec<u64> = objects.flat_map(|object| [object.offset, object.size]).collect();
+    values.extend(blocks(bytes));
     values
 }
 

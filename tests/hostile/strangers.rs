@@ -3,14 +3,20 @@
 
 use std::fs::File;
 use std::os::unix::process::parent_id;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use outlive::{ArrayError, LockError, PopError, PushError, Segment};
+use outlive::{
+    ArrayError, LockError, PopError, PushError, Segment, SemaphoreError, Waitable, wait_any,
+};
 
-use crate::image::{self, Place};
+use crate::image::{self, PARTIES, PERMITS, Place, READERS, RECORD, Record, WIDE};
 use crate::support::watchdog;
 
 const SHORT: Duration = Duration::from_millis(20);
+
+/// What takes as long is taken to hang.
+const HANGS: Duration = Duration::from_secs(10);
 
 /// A segment whose locks are as if the parent of this process held them, but for the directory's.
 pub(crate) fn occupied(place: &Place) -> Segment {
@@ -62,4 +68,88 @@ fn timeouts_hold_against_strangers() {
     assert_eq!(queue.pop_timeout(SHORT), Err(PopError::TimedOut));
     assert_eq!(queue.push_timeout(1, SHORT), Err(PushError::TimedOut(1)));
     assert!(start.elapsed() >= 2 * SHORT);
+}
+
+#[test]
+fn timeouts_of_what_processes_meet_at_hold_against_strangers() {
+    let place = Place::new("strangers-meet");
+    let segment = occupied(&place);
+
+    let lock = segment.rwlock_with("rwlock number", 0_u64, READERS).expect("rwlock");
+    assert!(matches!(lock.try_read(), Err(LockError::WouldBlock)));
+    assert!(matches!(lock.try_write(), Err(LockError::WouldBlock)));
+    assert!(matches!(lock.try_upgradable_read(), Err(LockError::WouldBlock)));
+    times_out(|| lock.read_timeout(SHORT).map(drop).map_err(without_guard));
+    times_out(|| lock.write_timeout(SHORT).map(drop).map_err(without_guard));
+    times_out(|| lock.upgradable_read_timeout(SHORT).map(drop).map_err(without_guard));
+
+    let mutex = segment.reentrant_mutex("reentrant number", 0_u64).expect("mutex");
+    assert!(matches!(mutex.try_lock(), Err(LockError::WouldBlock)));
+    times_out(|| mutex.lock_timeout(SHORT).map(drop).map_err(without_guard));
+
+    let once = segment.once("once").expect("once");
+    assert_eq!(once.try_call_once(|| ()), Err(LockError::WouldBlock));
+    times_out(|| once.call_once_timeout(SHORT, || ()));
+    times_out(|| once.wait_timeout(SHORT));
+    let value = segment.once_value::<Record>("once unset").expect("once value");
+    times_out(|| value.get_or_init_timeout(SHORT, || RECORD));
+    let value = segment.once_value::<Record>("once value").expect("once value");
+    assert_eq!(value.get(), Some(RECORD));
+    assert_eq!(value.wait(), Ok(RECORD));
+
+    // With each share that a reader could use.
+    let number = segment.latest_with("latest number", 0_u64, READERS).expect("latest");
+    let wide = segment.latest_with("latest wide", WIDE, READERS).expect("latest");
+    let (seen, version) = number.get_versioned().expect("get");
+    assert_eq!((seen, wide.get()), (5, Ok(WIDE)));
+    times_out(|| number.wait_changed_timeout(version, SHORT));
+
+    segment.condvar("condvar").expect("condvar").notify_all().expect("notify");
+
+    let semaphore = segment.semaphore("semaphore", PERMITS).expect("semaphore");
+    assert_eq!((semaphore.total(), semaphore.available()), (PERMITS, PERMITS));
+    let start = Instant::now();
+    let error = semaphore.acquire_timeout(SHORT).expect_err("nobody can count them");
+    assert!(matches!(error, SemaphoreError::TimedOut { .. }), "{error:?}");
+    assert!(start.elapsed() >= SHORT);
+
+    let start = Instant::now();
+    let locks: [&dyn Waitable; 2] = [&mutex.available(), &number.changed(version)];
+    assert_eq!(wait_any(&locks, Some(SHORT)).expect("wait"), None);
+    assert!(start.elapsed() >= SHORT);
+}
+
+#[test]
+fn a_barrier_keeps_its_timeout_against_strangers() {
+    let place = Place::new("strangers-barrier");
+    let segment = occupied(&place);
+    let barrier = segment.barrier("barrier", PARTIES).expect("barrier");
+    let (done, is_done) = channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let result = barrier.wait_timeout(SHORT);
+            // Nobody listens any more, if it took for ever.
+            let _heard = done.send(result);
+        });
+        let result = is_done.recv_timeout(HANGS);
+        if result.is_err() {
+            leave(&place);
+        }
+        let result = result.expect("wait_timeout still waits for the barrier's lock");
+        assert!(result.is_err(), "{result:?}");
+    });
+}
+
+/// Frees all locks, so that those who wait go on.
+fn leave(place: &Place) {
+    const DIED: u32 = 0xc000_0000;
+    let bytes = std::fs::read(place.file("s")).expect("read");
+    let file = File::options().write(true).open(place.file("s")).expect("open");
+    for offset in image::lock_words(&bytes) {
+        image::write(&file, offset, &DIED.to_ne_bytes());
+    }
+}
+
+fn without_guard<G>(error: LockError<G>) -> LockError {
+    error.into_guard().err().unwrap_or(LockError::NotRecoverable)
 }

@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
-use crate::exercise::{self, Objects, Others};
+use crate::exercise::{self, Damage, Objects, Others};
 use crate::image::{self, Place};
 use crate::links;
 use crate::scribbler::Scribbler;
@@ -27,6 +27,10 @@ pub(crate) enum Case {
     After(Vec<Change>),
     /// All the time, by a thread that makes these changes over and over.
     During(Vec<Change>),
+    /// To one object, of that name, after all handles were made.
+    To(String, Vec<Change>),
+    /// To locks, and to nothing that they protect, after all handles were made.
+    ToLocks(Vec<Change>),
     /// To the links of locks that a thread holds, which then releases them or ends.
     Held(links::Held),
 }
@@ -73,6 +77,21 @@ where
     }
 }
 
+/// Runs cases in one worker process, which ends at the first that fails.
+pub(crate) fn check_each(cases: impl IntoIterator<Item = Case>) {
+    watchdog();
+    let place = Place::new("hostile");
+    let mut peer = Peer::spawn("worker", &[place.path.to_str().expect("UTF-8")]);
+    for case in cases {
+        peer.tell(&serde_json::to_string(&case).expect("a case in words"));
+        let passed = std::panic::catch_unwind(AssertUnwindSafe(|| peer.expect("passed")));
+        if passed.is_err() {
+            panic!("the worker: {}, at {case:?}", peer.wait());
+        }
+    }
+    peer.join();
+}
+
 /// `worker PLACE`: runs the cases it hears of, there.
 pub(crate) fn run(arguments: &[String]) {
     let [path] = arguments else { panic!("worker PLACE") };
@@ -108,6 +127,8 @@ fn run_case(place: &Place, pristine: &[u8], case: &Case) {
         Case::Before(changes) => before(place, pristine, &file, changes),
         Case::After(changes) => after(place, pristine, &file, changes),
         Case::During(changes) => during(place, pristine, &file, changes),
+        Case::To(name, changes) => apart(place, pristine, &file, changes, Damage::To(name)),
+        Case::ToLocks(changes) => apart(place, pristine, &file, changes, Damage::ToLocks),
         Case::Held(held) => links::run(place, pristine, &file, held),
     }
     let _gone = std::fs::remove_file(place.file(NAME));
@@ -146,6 +167,16 @@ fn after(place: &Place, pristine: &[u8], file: &File, changes: &[Change]) {
     exercise::look(&segment);
     exercise::names(&segment);
     objects.use_all(Others::Quiet);
+}
+
+fn apart(place: &Place, pristine: &[u8], file: &File, changes: &[Change], damage: Damage<'_>) {
+    let (segment, objects) = intact(place);
+    changes.iter().for_each(|change| change.apply(file, gettid()));
+    let _warden = Warden::over(&place.file(NAME), pristine);
+    objects.assert_committed(damage);
+    objects.use_all(Others::Quiet);
+    objects.assert_committed(damage);
+    exercise::look(&segment);
 }
 
 fn during(place: &Place, pristine: &[u8], file: &File, changes: &[Change]) {

@@ -1,18 +1,28 @@
 //! Calls every public operation. What they return is nobody's business here: that they do is.
 
 mod arrays;
+mod committed;
+mod gates;
+mod latest;
+mod onces;
 mod queues;
+mod rwlocks;
 mod segments;
+mod several;
 mod single;
 
 use std::fmt::{Debug, Display};
 use std::hint::black_box;
 use std::time::Duration;
 
-use outlive::{Array, AtomicCounter, Counter, Event, Mutex, Object, Queue, Segment, Value};
+use outlive::{
+    Array, AtomicCounter, Barrier, Condvar, Counter, Event, Latest, Mutex, Object, Once, OnceValue,
+    Queue, ReentrantMutex, RwLock, Segment, Semaphore, Value,
+};
 
-use crate::image::{Large, RECORD, Record, State};
+use crate::image::{Large, RECORD, Record, State, Wide};
 
+pub(crate) use committed::Damage;
 pub(crate) use segments::{look, names, reopen};
 
 /// How long operations with a timeout may wait.
@@ -52,56 +62,63 @@ fn outcome<T: Debug, E: Display + Debug>(result: Result<T, E>) -> Option<T> {
     }
 }
 
-/// All objects of the image that could be found.
-#[derive(Debug)]
-pub(crate) struct Objects {
-    mutex_number: Option<Mutex<u64>>,
-    mutex_state: Option<Mutex<State>>,
-    value_number: Option<Value<u32>>,
-    value_record: Option<Value<Record>>,
-    value_flag: Option<Value<bool>>,
-    counter: Option<Counter>,
-    atomic_counter: Option<AtomicCounter>,
-    array_number: Option<Array<i64>>,
-    array_small: Option<Array<u16>>,
-    array_record: Option<Array<Record>>,
-    array_char: Option<Array<char>>,
-    queue_number: Option<Queue<u64>>,
-    queue_state: Option<Queue<State>>,
-    queue_large: Option<Queue<Large>>,
-    event_auto: Option<Event>,
-    event_manual: Option<Event>,
+/// Declares [`Objects`], each with its name.
+macro_rules! objects {
+    ($($field:ident: $type:ty = $name:literal,)*) => {
+        /// All objects of the image that could be found.
+        #[derive(Debug)]
+        pub(crate) struct Objects { $($field: Option<$type>,)* }
+
+        impl Objects {
+            pub(crate) fn find(segment: &Segment) -> Self {
+                Self { $($field: find(segment, $name),)* }
+            }
+
+            pub(crate) fn are_complete(&self) -> bool {
+                true $(&& self.$field.is_some())*
+            }
+        }
+    };
+}
+
+fn find<K: Object + Debug>(segment: &Segment, name: &str) -> Option<K> {
+    outcome(segment.find(name))
+}
+
+objects! {
+    mutex_number: Mutex<u64> = "mutex number",
+    mutex_state: Mutex<State> = "mutex state",
+    value_number: Value<u32> = "value number",
+    value_record: Value<Record> = "value record",
+    value_flag: Value<bool> = "value flag",
+    counter: Counter = "counter",
+    atomic_counter: AtomicCounter = "atomic counter",
+    array_number: Array<i64> = "array number",
+    array_small: Array<u16> = "array small",
+    array_record: Array<Record> = "array record",
+    array_char: Array<char> = "array char",
+    queue_number: Queue<u64> = "queue number",
+    queue_state: Queue<State> = "queue state",
+    queue_large: Queue<Large> = "queue large",
+    event_auto: Event = "event auto",
+    event_manual: Event = "event manual",
+    rwlock_number: RwLock<u64> = "rwlock number",
+    rwlock_state: RwLock<State> = "rwlock state",
+    reentrant_number: ReentrantMutex<u64> = "reentrant number",
+    reentrant_state: ReentrantMutex<State> = "reentrant state",
+    semaphore: Semaphore = "semaphore",
+    bounded_semaphore: Semaphore = "bounded semaphore",
+    barrier: Barrier = "barrier",
+    lone_barrier: Barrier = "lone barrier",
+    condvar: Condvar = "condvar",
+    once: Once = "once",
+    once_unset: OnceValue<Record> = "once unset",
+    once_value: OnceValue<Record> = "once value",
+    latest_number: Latest<u64> = "latest number",
+    latest_wide: Latest<Wide> = "latest wide",
 }
 
 impl Objects {
-    pub(crate) fn find(segment: &Segment) -> Self {
-        fn find<K: Object + Debug>(segment: &Segment, name: &str) -> Option<K> {
-            outcome(segment.find(name))
-        }
-        Self {
-            mutex_number: find(segment, "mutex number"),
-            mutex_state: find(segment, "mutex state"),
-            value_number: find(segment, "value number"),
-            value_record: find(segment, "value record"),
-            value_flag: find(segment, "value flag"),
-            counter: find(segment, "counter"),
-            atomic_counter: find(segment, "atomic counter"),
-            array_number: find(segment, "array number"),
-            array_small: find(segment, "array small"),
-            array_record: find(segment, "array record"),
-            array_char: find(segment, "array char"),
-            queue_number: find(segment, "queue number"),
-            queue_state: find(segment, "queue state"),
-            queue_large: find(segment, "queue large"),
-            event_auto: find(segment, "event auto"),
-            event_manual: find(segment, "event manual"),
-        }
-    }
-
-    pub(crate) fn are_complete(&self) -> bool {
-        !format!("{self:?}").contains("None")
-    }
-
     /// What needs no right to write and takes no lock.
     pub(crate) fn read(&self) {
         self.value_number.iter().for_each(|value| tried(value.get()));
@@ -117,6 +134,18 @@ impl Objects {
         self.queue_large.iter().for_each(queues::read);
         self.event_auto.iter().for_each(|event| show(event.is_set()));
         self.event_manual.iter().for_each(|event| show(event.is_set()));
+        self.rwlock_number.iter().for_each(rwlocks::read);
+        self.rwlock_state.iter().for_each(rwlocks::read);
+        self.reentrant_number.iter().for_each(|mutex| show((mutex.depth(), mutex.holder())));
+        self.semaphore.iter().for_each(gates::read_semaphore);
+        self.bounded_semaphore.iter().for_each(gates::read_semaphore);
+        self.barrier.iter().for_each(gates::read_barrier);
+        self.lone_barrier.iter().for_each(gates::read_barrier);
+        self.once.iter().for_each(onces::read);
+        self.once_unset.iter().for_each(onces::read_value);
+        self.once_value.iter().for_each(onces::read_value);
+        self.latest_number.iter().for_each(latest::read);
+        self.latest_wide.iter().for_each(latest::read);
     }
 
     /// Everything, through handles that may write.
@@ -144,5 +173,22 @@ impl Objects {
         self.queue_large.iter().for_each(|queue| queues::any(queue, [u64::MAX; 9], others));
         self.event_auto.iter().for_each(|event| single::event(event, others));
         self.event_manual.iter().for_each(|event| single::event(event, others));
+        self.rwlock_number.iter().for_each(|lock| rwlocks::any(lock, 7, others));
+        self.rwlock_state.iter().for_each(|lock| rwlocks::any(lock, State::Cold, others));
+        self.reentrant_number.iter().for_each(|mutex| single::reentrant(mutex, 7, others));
+        self.reentrant_state.iter().for_each(|mutex| single::reentrant(mutex, State::Cold, others));
+        self.semaphore.iter().for_each(gates::semaphore);
+        self.bounded_semaphore.iter().for_each(gates::semaphore);
+        self.barrier.iter().for_each(gates::barrier);
+        self.lone_barrier.iter().for_each(gates::barrier);
+        self.condvar.iter().zip(&self.mutex_number).for_each(|(condvar, mutex)| {
+            gates::condvar(condvar, mutex);
+        });
+        self.once.iter().for_each(onces::once);
+        self.once_unset.iter().for_each(|once| onces::value(once, RECORD));
+        self.once_value.iter().for_each(|once| onces::value(once, RECORD));
+        self.latest_number.iter().for_each(|latest| latest::any(latest, 7));
+        self.latest_wide.iter().for_each(|latest| latest::any(latest, [State::Hot; 300]));
+        several::any(self);
     }
 }

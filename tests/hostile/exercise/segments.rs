@@ -3,7 +3,10 @@
 use std::fmt::Debug;
 use std::hint::black_box;
 
-use outlive::{Array, Event, Mutex, Queue, Reset, Segment, Value};
+use outlive::{
+    Array, Barrier, Event, Latest, Mutex, Once, OnceValue, Queue, ReentrantMutex, Reset, RwLock,
+    Segment, Semaphore, Value,
+};
 
 use super::{outcome, tried};
 use crate::image::{Place, RECORD, Record};
@@ -19,6 +22,14 @@ pub(crate) fn look(segment: &Segment) {
     tried(segment.find::<Value<Record>>("mutex number"));
     tried(segment.find::<Queue<u32>>("queue number"));
     tried(segment.find::<Array<u64>>("array number"));
+    tried(segment.find::<RwLock<u64>>("mutex number"));
+    tried(segment.find::<RwLock<u32>>("rwlock number"));
+    tried(segment.find::<Semaphore>("barrier"));
+    tried(segment.find::<Barrier>("semaphore"));
+    tried(segment.find::<Once>("once value"));
+    tried(segment.find::<OnceValue<u64>>("once"));
+    tried(segment.find::<Latest<Record>>("latest number"));
+    tried(segment.find::<ReentrantMutex<u64>>("mutex number"));
 }
 
 /// Makes and removes objects.
@@ -34,13 +45,30 @@ pub(crate) fn names(segment: &Segment) {
     twice(|| segment.array("new array", 70, u16::MAX));
     twice(|| segment.queue::<u64>("new queue", 3));
     twice(|| segment.event("new event", Reset::Auto));
+    twice(|| segment.rwlock_with("new rwlock", RECORD, 1));
+    twice(|| segment.reentrant_mutex("new reentrant", u64::MAX));
+    twice(|| segment.semaphore("new semaphore", 0));
+    twice(|| segment.bounded_semaphore("new bounded", 1));
+    twice(|| segment.barrier("new barrier", 1));
+    twice(|| segment.condvar("new condvar"));
+    twice(|| segment.once("new once"));
+    twice(|| segment.once_value::<Record>("new once value"));
+    twice(|| segment.latest_with("new latest", RECORD, 1));
     twice(|| segment.create_object::<Mutex<u64>>("new mutex", 0));
     // As they are, and in another shape.
     twice(|| segment.array("array number", 20, 0_i64));
     twice(|| segment.queue::<u64>("queue number", 9));
     twice(|| segment.event("event auto", Reset::Manual));
     twice(|| segment.find_or_create::<Event>("event manual", Reset::Manual));
+    twice(|| segment.rwlock("rwlock number", 0_u64));
+    twice(|| segment.semaphore("bounded semaphore", 3));
+    twice(|| segment.bounded_semaphore("semaphore", 3));
+    twice(|| segment.barrier("barrier", 3));
+    twice(|| segment.latest("latest number", 0_u64));
     for name in ["new mutex", "new queue", "mutex number", "value record", "array small", ""] {
+        tried(segment.remove(name));
+    }
+    for name in ["new rwlock", "new semaphore", "new latest", "rwlock state", "barrier", "once"] {
         tried(segment.remove(name));
     }
     twice(|| segment.array("larger than there is room", 1 << 20, 0_u64));

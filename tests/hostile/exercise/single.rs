@@ -1,9 +1,11 @@
-//! Mutexes, values, counters and events.
+//! Mutexes of both sorts, values, counters and events.
 
 use std::fmt::Debug;
 use std::hint::black_box;
 
-use outlive::{AtomicCounter, Counter, Event, LockError, Mutex, MutexGuard, Shared, Value};
+use outlive::{
+    AtomicCounter, Counter, Event, LockError, Mutex, MutexGuard, ReentrantMutex, Shared, Value,
+};
 
 use super::{Others, SHORT, outcome, tried};
 
@@ -36,6 +38,34 @@ pub(crate) fn mutex<T: Shared + Debug>(mutex: &Mutex<T>, new: T, others: Others)
     guarded(mutex.lock(), new, others, false);
     black_box(mutex.lock().or_else(LockError::recover).is_ok());
     black_box(format!("{mutex:?} {:?}", mutex.clone()));
+}
+
+pub(crate) fn reentrant<T: Shared + Debug>(mutex: &ReentrantMutex<T>, new: T, others: Others) {
+    for mend in [true, true, false] {
+        let mut guards = Vec::new();
+        for locked in [mutex.lock_timeout(SHORT), mutex.try_lock(), mutex.lock_timeout(SHORT)] {
+            let guard = match locked {
+                Ok(guard) | Err(LockError::OwnerDied(guard)) => guard,
+                Err(error) => {
+                    black_box(format!("{error} {error:?}"));
+                    continue;
+                }
+            };
+            // As in `guarded`.
+            if others == Others::Quiet || T::ANY_PATTERN_IS_VALID {
+                black_box(format!("{guard:?}"));
+                guard.set(new);
+            }
+            if mend {
+                guard.mark_consistent();
+            }
+            black_box((guard.is_inconsistent(), mutex.depth()));
+            guards.push(guard);
+        }
+        // The one that locked first goes first.
+        drop(guards);
+    }
+    black_box(format!("{mutex:?} {:?} {:?}", mutex.clone(), mutex.holder()));
 }
 
 pub(crate) fn value<T: Shared + Debug>(value: &Value<T>, new: T) {
