@@ -14,6 +14,7 @@ use nix::unistd::{Pid, gettid};
 use crate::actor::{Actor, Line, PATIENCE, sleeps};
 use crate::case::{By, Operation};
 use crate::path::Path;
+use crate::worker::still_here;
 
 /// What came of letting a tracee run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +32,9 @@ const TICK_US: i64 = 3_000;
 
 /// Longest run without a stop: then it spins, for something that does not come.
 const SPIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// Each takes some 10 µs, or milliseconds on a busy machine.
+const STEPS_BETWEEN_NEWS: usize = 1000;
 
 /// Makes waits of this process return from time to time. Children do not inherit the timer.
 pub(crate) fn start_ticking() {
@@ -184,6 +188,9 @@ impl Tracee {
                 unblock();
             }));
             path.push(address, blocked);
+            if path.len() % STEPS_BETWEEN_NEWS == 0 {
+                still_here();
+            }
             if came != Came::Here {
                 break;
             }

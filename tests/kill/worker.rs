@@ -75,6 +75,11 @@ pub(crate) fn work(case: &Case, situation: Situation, args: &Args) {
     tell(&News::Done(report));
 }
 
+/// While an operation is recorded: on a busy machine, single steps through a long one take minutes.
+pub(crate) fn still_here() {
+    tell(&News::Progress(0, 1));
+}
+
 fn record(case: &Case, situation: Situation, args: &Args, name: &str) -> Result<Path, Broken> {
     let mut shortest = round::record(case, situation, name)?;
     // Reading the clock starts over when it ticks, which is not what happens as a rule.
