@@ -725,3 +725,72 @@ pub enum WaitError {
     #[error(transparent)]
     Os(#[from] OsError),
 }
+
+/// Why no bytes were pushed to a byte queue, or no room for them was granted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BytePushError {
+    /// The message is larger than the queue ever takes.
+    #[error(
+        "a message of {length} bytes never fits, the largest that does has {largest}: send it in \
+         parts, or create the queue with a larger capacity"
+    )]
+    TooLong {
+        /// The message's length in bytes.
+        length: usize,
+        /// The length of the largest message, in bytes.
+        largest: usize,
+    },
+    /// `try_push` or `try_grant` found too little room.
+    #[error("the queue is full")]
+    Full,
+    /// The queue was closed.
+    #[error("the queue is closed")]
+    Closed,
+    /// The time given ran out without enough room.
+    #[error("there was not enough room in the queue for the whole time")]
+    TimedOut,
+    /// The producers' lock failed.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}
+
+/// Why nothing was received from a broadcast.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// `try_recv` found nothing new.
+    #[error("there is no new message")]
+    Empty,
+    /// Messages were overwritten before this subscriber received them. The next call goes on with the
+    /// oldest one that is there.
+    #[error("{missed} messages were overwritten before they were received")]
+    Lagged {
+        /// How many.
+        missed: u64,
+    },
+    /// The channel is closed, and everything was received.
+    #[error("the channel is closed, and all its messages were received")]
+    Closed,
+    /// The time given ran out without a new message.
+    #[error("there was no new message for the whole time")]
+    TimedOut,
+    /// The subscriber's own lock failed, or bytes in the segment cannot be.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}
+
+/// Why a thread did not become a subscriber.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// All places are taken, by live subscribers.
+    #[error("there are {limit} subscribers, as many as the channel has places for")]
+    NoPlace {
+        /// The most subscribers at a time.
+        limit: usize,
+    },
+    /// A lock failed.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}

@@ -261,6 +261,51 @@ shared! {
         not_full: QueueSleep = 256,
     }
 
+    /// One side of a byte queue. See `data::byte_queue`.
+    struct ByteQueueEnd: 64 / 64 {
+        lock: RobustNode = 0,
+        /// Where this side goes on, in bytes; in the lowest three bits, how many messages it is done
+        /// with.
+        position: AtomicU64 = 40,
+        /// What death interrupted: a count (high half), and how many messages were begun (low half).
+        begun: AtomicU64 = 48,
+        /// Producers: the consumers' position that they saw last.
+        limit: AtomicU64 = 56,
+    }
+
+    /// ByteQueue: the ring follows. See `data::byte_queue`.
+    struct ByteQueue: 320 / 64 {
+        /// Of the ring, in bytes.
+        capacity: AtomicU64 = 0,
+        closed: AtomicU64 = 8,
+        spare: [AtomicU64; 6] = 16,
+        /// Producers.
+        tail: ByteQueueEnd = 64,
+        /// Consumers.
+        head: ByteQueueEnd = 128,
+        /// Consumers sleep here.
+        not_empty: QueueSleep = 192,
+        /// Producers sleep here.
+        not_full: QueueSleep = 256,
+    }
+
+    /// Broadcast<T>: shares, one for each subscriber, and the cells follow. See `data::broadcast`.
+    struct Broadcast: 256 / 64 {
+        capacity: AtomicU64 = 0,
+        closed: AtomicU64 = 8,
+        /// For how many subscribers there are shares.
+        places: AtomicU64 = 16,
+        /// `data::Slow` as a number.
+        slow: AtomicU64 = 24,
+        spare: [AtomicU64; 4] = 32,
+        /// Publishers. `limit` is the lowest position of a subscriber that they saw.
+        tail: QueueEnd = 64,
+        /// Subscribers sleep here.
+        not_empty: QueueSleep = 128,
+        /// Publishers sleep here.
+        not_full: QueueSleep = 192,
+    }
+
     /// ReentrantMutex<T>: the data follow as in a mutex. See `sync::reentrant`.
     struct ReentrantMutex: 48 / 8 {
         lock: RobustNode = 0,

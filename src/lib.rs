@@ -31,6 +31,8 @@
 //! | many elements | [`Array`] |
 //! | to hand messages on | [`Queue`] |
 //! | the same from one to one, as fast as can be | [`Spsc`] |
+//! | to hand on messages of any length, in place if they are long | [`ByteQueue`] |
+//! | messages that everybody gets who subscribes | [`Broadcast`] |
 //! | the last state of something, for readers that nobody holds up | [`Latest`] |
 //! | to wait for something to happen | [`Event`] |
 //! | to wait for the first of several things, files and children included | [`wait_any`], [`Bridge`] |
@@ -99,13 +101,15 @@ mod shared;
 mod sync;
 
 pub use data::{
-    Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Changed, Consumer, Counter,
-    CounterGuard, Drain, Iter, Latest, Producer, Queue, QueueStats, ReadChunk, Readable, Spsc,
-    Value, ValueGuard, Version, Writable, WriteChunk,
+    Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Broadcast, ByteQueue, Changed,
+    Consumer, Counter, CounterGuard, Drain, Grant, Iter, Latest, Message, Producer, Queue,
+    QueueStats, ReadChunk, Readable, ReadableBytes, Slow, Spsc, Start, Subscriber, Value,
+    ValueGuard, Version, Writable, WritableBytes, WriteChunk,
 };
 pub use error::{
-    ArrayError, BarrierError, Holder, LockError, ObjectError, OsError, PopError, PushError,
-    RoleError, SegmentError, SemaphoreError, SetError, WaitError,
+    ArrayError, BarrierError, BytePushError, Holder, LockError, ObjectError, OsError, PopError,
+    PushError, RecvError, RoleError, SegmentError, SemaphoreError, SetError, SubscribeError,
+    WaitError,
 };
 pub use outlive_derive::Shared;
 pub use raw::waiting::Waiting;

@@ -1,13 +1,19 @@
 //! Values, counters, arrays and queues in shared memory.
 
 mod array;
+mod broadcast;
+mod byte_queue;
+mod cells;
 mod counter;
 mod latest;
 mod queue;
+mod queue_end;
 mod spsc;
 mod value;
 
 pub use array::{Array, ArrayGuard, ArrayIter, AtomicElement};
+pub use broadcast::{Broadcast, Slow, Start, Subscriber};
+pub use byte_queue::{ByteQueue, Grant, Message, ReadableBytes, WritableBytes};
 pub use counter::{AtomicCounter, Counter, CounterGuard};
 pub use latest::{Changed, Latest, Version};
 pub use queue::{Drain, Iter, Queue, QueueStats, Readable, Writable};

@@ -33,6 +33,9 @@ pub(crate) mod run;
 mod array;
 #[cfg(test)]
 mod barrier;
+mod broadcast;
+#[cfg(test)]
+mod byte_queue;
 #[cfg(test)]
 mod condvar;
 #[cfg(test)]

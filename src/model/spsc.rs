@@ -86,6 +86,24 @@ fn slices_of_small_messages_and_a_chunk_that_is_given_up() {
     });
 }
 
+/// Somebody who saw the position before does not take the copy of a later message for its own.
+#[test]
+fn a_chunk_that_is_given_up_beside_a_pop() {
+    check(1, || {
+        let ring = ring::<u64>(3);
+        let there = ring.clone();
+        let other = process(1, move || {
+            let mut producer = there.producer().expect("producer");
+            producer.push_slice(&[1]).expect("push");
+            producer.push_slice(&[2]).expect("push");
+            drop(producer.write_chunk(1).expect("a chunk"));
+        });
+        let mut consumer = ring.consumer().expect("consumer");
+        assert_eq!((consumer.pop(), consumer.pop()), (Ok(1), Ok(2)));
+        other.join().expect("a process");
+    });
+}
+
 #[test]
 fn the_end_is_seen_after_the_last_message() {
     model(|| {

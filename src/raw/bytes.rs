@@ -185,3 +185,90 @@ impl<T: Shared> Unchecked<T> {
         Some(unsafe { ptr::from_ref(&self.0).cast::<T>().read_unaligned() })
     }
 }
+
+/// Bytes in a row in shared memory, of any length, from a word on. Unlike [`Slot`]s they are copied in
+/// one go: a lock that others respect keeps them to one user at a time, and any bytes are valid.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    start: NonNull<u8>,
+    length: usize,
+}
+
+impl Run {
+    /// # Safety
+    ///
+    /// `start` is aligned to 8, and valid for `length` bytes, rounded up to whole words, as long as
+    /// the run is used.
+    #[inline]
+    pub(crate) unsafe fn new(start: NonNull<u8>, length: usize) -> Self {
+        Self { start, length }
+    }
+
+    /// Fills it from its start on, as far as both go.
+    #[inline]
+    pub(crate) fn write(self, source: &[u8]) {
+        let source = &source[..source.len().min(self.length)];
+        // SAFETY: `new`'s contract; the source is private memory.
+        unsafe { copy_in(source, self.start.as_ptr()) };
+    }
+
+    /// Appends its bytes to a vector.
+    #[inline]
+    pub(crate) fn append_to(self, target: &mut Vec<u8>) {
+        target.reserve(self.length);
+        // SAFETY: `new`'s contract; room for so many bytes was reserved, and they are private.
+        unsafe { copy_out(self.start.as_ptr(), &mut target.spare_capacity_mut()[..self.length]) };
+        // SAFETY: so many more were written.
+        unsafe { target.set_len(target.len() + self.length) };
+    }
+
+    pub(crate) fn pointer(self) -> NonNull<[u8]> {
+        NonNull::slice_from_raw_parts(self.start, self.length)
+    }
+}
+
+/// # Safety
+///
+/// `target` is aligned to 8, shared, and valid for writes of the source's length, rounded up to whole
+/// words.
+#[cfg(not(loom))]
+#[inline]
+unsafe fn copy_in(source: &[u8], target: *mut u8) {
+    // SAFETY: valid by the contract; private and shared memory do not overlap.
+    unsafe { ptr::copy_nonoverlapping(source.as_ptr(), target, source.len()) };
+}
+
+/// # Safety
+///
+/// `source` is aligned to 8, shared, and valid for reads of the target's length, rounded up to whole
+/// words. The target is written as a whole.
+#[cfg(not(loom))]
+#[inline]
+unsafe fn copy_out(source: *const u8, target: &mut [MaybeUninit<u8>]) {
+    // SAFETY: valid by the contract; private and shared memory do not overlap.
+    unsafe { ptr::copy_nonoverlapping(source.cast(), target.as_mut_ptr(), target.len()) };
+}
+
+/// The same, so that the model sees it: word by word.
+#[cfg(loom)]
+unsafe fn copy_in(source: &[u8], target: *mut u8) {
+    for (index, part) in source.chunks(WORD).enumerate() {
+        let mut word = [0; WORD];
+        word[..part.len()].copy_from_slice(part);
+        // SAFETY: a word within the range.
+        let place = unsafe { &*target.cast::<AtomicU64>().add(index) };
+        place.store(u64::from_ne_bytes(word), Ordering::Relaxed);
+    }
+}
+
+#[cfg(loom)]
+unsafe fn copy_out(source: *const u8, target: &mut [MaybeUninit<u8>]) {
+    for (index, part) in target.chunks_mut(WORD).enumerate() {
+        // SAFETY: a word within the range.
+        let place = unsafe { &*source.cast::<AtomicU64>().add(index) };
+        let word = place.load(Ordering::Relaxed).to_ne_bytes();
+        part.iter_mut().zip(word).for_each(|(byte, value)| {
+            byte.write(value);
+        });
+    }
+}

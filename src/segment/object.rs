@@ -49,10 +49,14 @@ pub enum ObjectKind {
     Latest = 15,
     /// [`Spsc`](crate::Spsc)
     Spsc = 16,
+    /// [`ByteQueue`](crate::ByteQueue)
+    ByteQueue = 17,
+    /// [`Broadcast`](crate::Broadcast)
+    Broadcast = 18,
 }
 
 impl ObjectKind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 18] = [
         Self::Mutex,
         Self::Value,
         Self::Counter,
@@ -69,6 +73,8 @@ impl ObjectKind {
         Self::OnceValue,
         Self::Latest,
         Self::Spsc,
+        Self::ByteQueue,
+        Self::Broadcast,
     ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use crate::error::LockError;
 use crate::layout::Plain;
-use crate::raw::bytes::{self, Slot};
+use crate::raw::bytes::{self, Run, Slot};
 use crate::raw::deadline::Deadline;
 use crate::raw::waiting::Waiting;
+use crate::seam::atomic::AtomicU64;
 use crate::segment::attachment::{Anchor, Attachment};
 use crate::shared::Shared;
 
@@ -101,6 +102,15 @@ impl Extent {
         let align = bytes::alignment::<T>();
         let start = checked(self.start, self.length, offset as u64, size, align)?;
         Some(Elements { start, count, _type: PhantomData })
+    }
+
+    /// `count` bytes in a row, which are whole words.
+    pub(crate) fn bytes(&self, offset: usize, count: usize) -> Option<Bytes> {
+        if !count.is_multiple_of(size_of::<u64>()) {
+            return None;
+        }
+        let start = checked(self.start, self.length, offset as u64, count, align_of::<u64>())?;
+        Some(Bytes { start, count })
     }
 }
 
@@ -245,5 +255,43 @@ impl<T: Shared> Elements<T> {
         let place = unsafe { self.start.byte_add(index * bytes::packed_stride::<T>()) };
         // SAFETY: the start is aligned for T and for whole words, so each element is for its size.
         Some(unsafe { Slot::new(place) })
+    }
+}
+
+/// Bytes in a row, which are whole words. Only as long-lived as the [`Located`] head of the same
+/// object, beside which it is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bytes {
+    start: NonNull<u8>,
+    count: usize,
+}
+
+// SAFETY: plain bytes; who uses them excludes the others by a lock.
+unsafe impl Send for Bytes {}
+// SAFETY: as above.
+unsafe impl Sync for Bytes {}
+
+impl Bytes {
+    /// The word that starts at an offset.
+    #[inline]
+    pub(crate) fn word(&self, offset: usize) -> Option<&AtomicU64> {
+        if !offset.is_multiple_of(size_of::<u64>()) || offset >= self.count {
+            return None;
+        }
+        // SAFETY: aligned, and within the checked range, of whole words, whose mapping the head beside
+        // it keeps.
+        Some(unsafe { self.start.byte_add(offset).cast().as_ref() })
+    }
+
+    /// The bytes `offset..offset + length`, from a word on.
+    #[inline]
+    pub(crate) fn run(&self, offset: usize, length: usize) -> Option<Run> {
+        let end = offset.checked_add(length)?;
+        if !offset.is_multiple_of(size_of::<u64>()) || end > self.count {
+            return None;
+        }
+        // SAFETY: within the checked range; where the last word is used in part, it is there as a
+        // whole, because the range is of whole words.
+        Some(unsafe { Run::new(self.start.byte_add(offset), length) })
     }
 }

@@ -7,9 +7,12 @@ mod support;
 mod observe;
 
 mod array;
+mod broadcast;
+mod byte_queue;
 mod counter;
 mod latest;
 mod queue;
+mod spsc;
 mod value;
 
 roles! {
@@ -35,6 +38,27 @@ roles! {
     "queue consume": queue::stress::consume,
     "queue stream": queue::stream::run,
     "queue echo": queue::length::echo,
+    "broadcast driver": broadcast::driver::run,
+    "broadcast receive": broadcast::stream::run,
+    "broadcast supply": broadcast::stream::supply,
+    "broadcast compete": broadcast::stream::compete,
+    "broadcast publish": broadcast::deaths::publish_for_ever,
+    "broadcast receive for ever": broadcast::deaths::receive_for_ever,
+    "broadcast fork": broadcast::forks::run,
+    "byte queue driver": byte_queue::driver::run,
+    "byte queue produce": byte_queue::stress::produce,
+    "byte queue consume": byte_queue::stress::consume,
+    "byte queue write": byte_queue::deaths::write_for_ever,
+    "byte queue read": byte_queue::deaths::read_for_ever,
+    "byte queue fork": byte_queue::forks::run,
+    "spsc driver": spsc::driver::run,
+    "spsc receive": spsc::stream::run,
+    "spsc supply": spsc::deaths::supply,
+    "spsc drain": spsc::deaths::drain,
+    "spsc end threads": spsc::roles::end_threads,
+    "spsc fork": spsc::forks::ends,
+    "spsc fork write": spsc::forks::write_chunk,
+    "spsc fork read": spsc::forks::read_chunk,
 }
 
 /// A segment, and its name.

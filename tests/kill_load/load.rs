@@ -10,6 +10,8 @@ use outlive::{
     Queue, Reset, Segment, Value,
 };
 
+use crate::broadcast_load::{self, BroadcastLoad};
+use crate::ring_load::{self, RingLoad};
 use crate::sync_load::{OBJECTS, SyncLoad};
 
 pub(crate) const WORKERS: usize = 4;
@@ -34,6 +36,8 @@ pub(crate) struct Load {
     array: Array<u64>,
     queue: Queue<[u64; 2]>,
     event: Event,
+    ring: RingLoad,
+    broadcast: BroadcastLoad,
     sync: SyncLoad,
     /// Serial number of the last message that the worker pushed, which outlives the worker.
     pushed: Array<u64>,
@@ -75,6 +79,8 @@ impl Load {
             array: segment.array("array", LENGTH, 0)?,
             queue: segment.queue("queue", CAPACITY)?,
             event: segment.event("event", Reset::Auto)?,
+            ring: RingLoad::of(&segment)?,
+            broadcast: BroadcastLoad::of(&segment)?,
             sync: SyncLoad::of(&segment)?,
             pushed: segment.array("pushed", WORKERS, 0)?,
             popped: segment.mutex("popped", [0; WORKERS])?,
@@ -96,11 +102,13 @@ impl Load {
         self.push(worker)?;
         self.pop()?;
         self.notify()?;
+        self.ring.round(round)?;
+        self.broadcast.round(round)?;
         self.sync.round(round)?;
         if round % 16 == worker as u64 {
             self.objects(worker)?;
         }
-        self.operations.fetch_add(14).map_err(said("operations"))?;
+        self.operations.fetch_add(16).map_err(said("operations"))?;
         Ok(())
     }
 
@@ -224,6 +232,8 @@ impl Load {
         self.sync.check()?;
         // A death interrupts one push, or one pop after it took the message.
         let (missing, deaths) = (self.missing.get(), self.deaths.get());
+        self.ring.check(deaths)?;
+        self.broadcast.check(deaths)?;
         hold(missing <= deaths, || format!("queue: {missing} lost by {deaths} deaths"))?;
         self.within("counter", &self.counts, || Ok(self.counter.get()))?;
         self.within("value", &self.bookings, || {
@@ -252,6 +262,8 @@ impl Load {
             self.round(0, round)?;
         }
         self.check()?;
+        self.ring.check_at_rest()?;
+        self.broadcast.check_at_rest()?;
         self.sync.check_at_rest()?;
         for worker in 0..WORKERS {
             match self.segment.remove(&format!("temporary-{worker}")) {
@@ -260,7 +272,8 @@ impl Load {
             }
         }
         let objects = self.segment.objects().map_err(said("objects"))?.len();
-        hold(objects == 14 + OBJECTS, || format!("{objects} objects, and not 14 + {OBJECTS}"))?;
+        let made = 14 + ring_load::OBJECTS + broadcast_load::OBJECTS + OBJECTS;
+        hold(objects == made, || format!("{objects} objects, and not {made}"))?;
         while self.queue.try_pop().is_ok() {}
         for serial in 0..CAPACITY as u64 {
             self.queue.try_push([0, serial]).map_err(said("queue, room"))?;

@@ -6,8 +6,10 @@
 //! ```
 
 mod args;
+mod broadcast_load;
 mod killer;
 mod load;
+mod ring_load;
 mod sync_load;
 
 use std::process::ExitCode;

@@ -46,16 +46,15 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::data::cells::{Cells, filled};
 use crate::error::{LockError, PopError, PushError};
 use crate::layout::{self, QueueEnd};
-use crate::raw::bytes::{self, Slot};
 use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
 use crate::raw::lock::{Acquired, Release};
 use crate::raw::waiting::waits;
-use crate::seam::atomic::AtomicU64;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
-use crate::segment::region::{Extent, Located, Series};
+use crate::segment::region::{Extent, Located};
 use crate::shared::Shared;
 
 pub use iter::{Drain, Iter};
@@ -94,16 +93,12 @@ pub use waitable::{Readable, Writable};
 /// What was written before a push is seen after the pop of that message.
 pub struct Queue<T> {
     inner: Located<layout::Queue>,
-    cells: Series<AtomicU64>,
-    capacity: u64,
-    /// `capacity - 1` if that is a mask.
-    mask: Option<u64>,
-    _message: std::marker::PhantomData<T>,
+    cells: Cells<T>,
 }
 
 impl<T> Clone for Queue<T> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), ..*self }
+        Self { inner: self.inner.clone(), cells: self.cells }
     }
 }
 
@@ -111,7 +106,7 @@ impl<T> fmt::Debug for Queue<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue")
             .field("place", &self.inner)
-            .field("capacity", &self.capacity)
+            .field("capacity", &self.cells.capacity())
             .field("length", &self.length())
             .finish_non_exhaustive()
     }
@@ -135,28 +130,7 @@ enum Attempt<R> {
     Closed,
 }
 
-/// The stamp of a cell that holds the message of a position.
-const fn filled(position: u64) -> u64 {
-    position.wrapping_add(1)
-}
-
 impl<T> Queue<T> {
-    #[inline]
-    fn index(&self, position: u64) -> usize {
-        let index = match self.mask {
-            Some(mask) => position & mask,
-            None => position % self.capacity,
-        };
-        index as usize // below the capacity, which is a usize
-    }
-
-    /// Whether the message of a position has been published and not overwritten since.
-    #[inline]
-    fn is_filled(&self, position: u64, ordering: Ordering) -> bool {
-        let stamp = self.cells.get(self.index(position));
-        stamp.is_some_and(|stamp| stamp.load(ordering) == filled(position))
-    }
-
     /// How many messages there were at one moment during the call.
     fn length(&self) -> u64 {
         /// Against consumers that are faster than this: then it is what was seen last.
@@ -167,10 +141,10 @@ impl<T> Queue<T> {
         for _ in 0..ATTEMPTS {
             let mut tail = self.inner.tail.position.load(Ordering::Acquire);
             // A producer that has published, and has not moved on yet, or died before it could.
-            if self.is_filled(tail, Ordering::Acquire) {
+            if self.cells.is_filled(tail, Ordering::Acquire) {
                 tail = tail.wrapping_add(1);
             }
-            length = tail.saturating_sub(head).min(self.capacity);
+            length = tail.saturating_sub(head).min(self.cells.capacity());
             let now = self.inner.head.position.load(Ordering::Relaxed);
             if now == head {
                 break;
@@ -181,62 +155,14 @@ impl<T> Queue<T> {
     }
 }
 
-impl QueueEnd {
-    fn reset(&self) {
-        self.lock.reset();
-        // The other side sleeps on it.
-        self.lock.expect_company();
-        self.position.store(0, Ordering::Relaxed);
-        self.interrupted.store(0, Ordering::Relaxed);
-        self.limit.store(0, Ordering::Relaxed);
-    }
-
-    /// With the lock held: notes which position is being worked on.
-    #[inline]
-    fn begin(&self, position: u64) {
-        let count = self.interrupted.load(Ordering::Relaxed) & !0xffff_ffff;
-        let low = position.wrapping_add(1) & 0xffff_ffff;
-        self.interrupted.store(count | low, Ordering::Relaxed);
-    }
-
-    /// With the lock held: the work on `position` is complete.
-    #[inline]
-    fn advance(&self, position: u64) {
-        // Release: pairs with the Acquire in `is_free`: a cell that is free was read.
-        self.position.store(position.wrapping_add(1), Ordering::Release);
-    }
-
-    /// With the lock held, after a death before the work on `position` was complete.
-    fn count_interrupted(&self, position: u64) {
-        let word = self.interrupted.load(Ordering::Relaxed);
-        if word & 0xffff_ffff == position.wrapping_add(1) & 0xffff_ffff {
-            // One store: counted once, even if this is interrupted as well.
-            let count = (word >> 32).wrapping_add(1);
-            self.interrupted.store(count << 32, Ordering::Relaxed);
-        }
-    }
-
-    fn interrupted_count(&self) -> u32 {
-        (self.interrupted.load(Ordering::Relaxed) >> 32) as u32
-    }
-}
-
 impl<T: Shared> Queue<T> {
-    /// The stamp and the message of a position. The index is within the series, whose length is the
-    /// capacity.
-    #[inline]
-    fn cell(&self, position: u64) -> Option<(&AtomicU64, Slot<T>)> {
-        let index = self.index(position);
-        Some((self.cells.get(index)?, self.cells.slot(index, message_offset::<T>())?))
-    }
-
     // ---- producers
 
     /// With the tail's lock held by this thread, from a dead producer.
     #[cold]
     fn recover_tail(&self, queue: &layout::Queue) {
         let position = queue.tail.position.load(Ordering::Relaxed);
-        if self.is_filled(position, Ordering::Acquire) {
+        if self.cells.is_filled(position, Ordering::Acquire) {
             queue.tail.advance(position);
         } else {
             queue.tail.count_interrupted(position);
@@ -256,7 +182,7 @@ impl<T: Shared> Queue<T> {
         if !self.is_free(queue, position) {
             return Attempt::Unready;
         }
-        let Some((stamp, slot)) = self.cell(position) else { return Attempt::Unready };
+        let Some((stamp, slot)) = self.cells.cell(position) else { return Attempt::Unready };
         queue.tail.begin(position);
         slot.write(message);
         // Release: pairs with the Acquire in `take_message`. This store publishes the message.
@@ -269,13 +195,13 @@ impl<T: Shared> Queue<T> {
     #[inline]
     fn is_free(&self, queue: &layout::Queue, position: u64) -> bool {
         let limit = &queue.tail.limit;
-        if position.wrapping_sub(limit.load(Ordering::Relaxed)) < self.capacity {
+        if position.wrapping_sub(limit.load(Ordering::Relaxed)) < self.cells.capacity() {
             return true;
         }
         // Acquire: pairs with the Release in `advance`.
         let head = queue.head.position.load(Ordering::Acquire);
         limit.store(head, Ordering::Relaxed);
-        position.wrapping_sub(head) < self.capacity
+        position.wrapping_sub(head) < self.cells.capacity()
     }
 
     /// The case that is to be fast: room, and no other producer. False says nothing.
@@ -374,7 +300,7 @@ impl<T: Shared> Queue<T> {
     fn has_room(&self) -> bool {
         let head = self.inner.head.position.load(Ordering::Relaxed);
         let tail = self.inner.tail.position.load(Ordering::Relaxed);
-        tail.wrapping_sub(head) < self.capacity || self.is_closed()
+        tail.wrapping_sub(head) < self.cells.capacity() || self.is_closed()
     }
 
     // ---- consumers
@@ -425,7 +351,7 @@ impl<T: Shared> Queue<T> {
     #[inline]
     fn take_message(&self, queue: &layout::Queue) -> Option<Option<T>> {
         let position = queue.head.position.load(Ordering::Relaxed);
-        let (stamp, slot) = self.cell(position)?;
+        let (stamp, slot) = self.cells.cell(position)?;
         // Acquire: pairs with the Release in `put`.
         if stamp.load(Ordering::Acquire) != filled(position) {
             return None;
@@ -460,7 +386,7 @@ impl<T: Shared> Queue<T> {
     #[inline]
     fn has_message(&self) -> bool {
         let position = self.inner.head.position.load(Ordering::Relaxed);
-        self.is_filled(position, Ordering::Relaxed) || self.is_closed()
+        self.cells.is_filled(position, Ordering::Relaxed) || self.is_closed()
     }
 
     /// Takes the oldest message, sleeping while the queue is empty.
@@ -601,7 +527,7 @@ impl<T: Shared> Queue<T> {
     /// How many messages there is room for.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.capacity as usize // checked when it was opened
+        self.cells.capacity() as usize // checked when it was opened
     }
 
     /// What deaths interrupted.
@@ -641,10 +567,10 @@ impl<T: Shared> Queue<T> {
             self.recover_head(queue);
         }
         let head = queue.head.position.load(Ordering::Relaxed);
-        let messages = (0..self.capacity)
+        let messages = (0..self.cells.capacity())
             .map_while(|i| {
                 let position = head.wrapping_add(i);
-                let (stamp, slot) = self.cell(position)?;
+                let (stamp, slot) = self.cells.cell(position)?;
                 // Acquire: pairs with the Release in `put`.
                 (stamp.load(Ordering::Acquire) == filled(position)).then(|| slot.read().check())
             })
@@ -652,26 +578,6 @@ impl<T: Shared> Queue<T> {
         queue.head.lock.unlock(Release::Clean);
         messages.ok_or(LockError::Corrupt { what: "a message" })
     }
-}
-
-/// A cache line.
-const LINE: usize = 64;
-
-/// Whether stamp and message share a cache line. Else the message has lines of its own, so that a
-/// consumer that looks at the stamp does not take them from the producer that fills them.
-const fn is_small<T>() -> bool {
-    size_of::<u64>().next_multiple_of(bytes::alignment::<T>()) + bytes::stride::<T>() <= LINE
-}
-
-/// From the start of a cell to its message.
-const fn message_offset<T>() -> usize {
-    if is_small::<T>() { size_of::<u64>().next_multiple_of(bytes::alignment::<T>()) } else { LINE }
-}
-
-/// From cell to cell. No cell lies on more cache lines than it needs.
-const fn cell_stride<T>() -> usize {
-    let size = message_offset::<T>() + bytes::stride::<T>();
-    if is_small::<T>() { size.next_power_of_two() } else { size.next_multiple_of(LINE) }
 }
 
 const CELLS: usize = size_of::<layout::Queue>();
@@ -692,15 +598,7 @@ impl<T: Shared> Mechanics for Queue<T> {
     }
 
     fn size(capacity: &usize) -> Result<u64, &'static str> {
-        bytes::check_alignment::<T>()?;
-        if *capacity == 0 {
-            return Err("a queue needs room for at least one message");
-        }
-        cell_stride::<T>()
-            .checked_mul(*capacity)
-            .and_then(|cells| cells.checked_add(CELLS))
-            .map(|size| size as u64)
-            .ok_or("its capacity is too large to be addressed")
+        Cells::<T>::size(CELLS, *capacity)
     }
 
     fn initialise(extent: &Extent, capacity: usize) -> Option<()> {
@@ -711,27 +609,19 @@ impl<T: Shared> Mechanics for Queue<T> {
         head.head.reset();
         head.not_empty.event.reset();
         head.not_full.event.reset();
-        let cells = extent.series::<AtomicU64>(CELLS, cell_stride::<T>(), capacity)?;
-        for index in 0..capacity {
-            // The stamp of no position.
-            cells.get(index)?.store(0, Ordering::Relaxed);
-        }
+        Cells::<T>::attach(extent, CELLS, capacity as u64)?.reset();
         Some(())
     }
 
     fn attach(extent: &Extent) -> Result<Self, &'static str> {
         let inner: Located<layout::Queue> = extent.head().ok_or("it is too small for a queue")?;
-        let capacity = inner.capacity.load(Ordering::Relaxed);
-        let count = usize::try_from(capacity).ok().filter(|count| *count > 0);
-        let cells = count
-            .and_then(|count| extent.series(CELLS, cell_stride::<T>(), count))
+        let cells = Cells::attach(extent, CELLS, inner.capacity.load(Ordering::Relaxed))
             .ok_or("its capacity is not that of its memory")?;
-        let mask = capacity.is_power_of_two().then(|| capacity - 1);
-        Ok(Self { inner, cells, capacity, mask, _message: std::marker::PhantomData })
+        Ok(Self { inner, cells })
     }
 
     fn fits(&self, init: &usize) -> Result<(), Misfit> {
-        let wanted = *init as u64;
-        if wanted == self.capacity { Ok(()) } else { Err(("capacity", self.capacity, wanted)) }
+        let (found, wanted) = (self.cells.capacity(), *init as u64);
+        if wanted == found { Ok(()) } else { Err(("capacity", found, wanted)) }
     }
 }

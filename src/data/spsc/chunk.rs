@@ -86,8 +86,8 @@ impl<T: Shared> Producer<T> {
     ) -> Result<WriteChunk<'_, T>, PushError<()>> {
         const { assert_packed::<T>() };
         let room = match deadline {
-            Some(deadline) => self.settle(deadline, || self.room()),
-            None => self.room().map(Some),
+            Some(deadline) => self.settle(deadline, || self.room(most)),
+            None => self.room(most).map(Some),
         };
         match room.map_err(|error| PushError::Lock((), error))? {
             Some(Attempt::Done(room)) => {
@@ -150,6 +150,9 @@ impl<T: Shared> WriteChunk<'_, T> {
         let count = count.min(self.count);
         let producer = self.producer;
         std::mem::forget(self);
+        if !producer.is_mine() {
+            return;
+        }
         match count {
             0 => return producer.give_up(),
             1 => {
@@ -188,7 +191,9 @@ impl<T: Shared> WriteChunk<'_, T> {
 
 impl<T: Shared> Drop for WriteChunk<'_, T> {
     fn drop(&mut self) {
-        self.producer.give_up();
+        if self.producer.is_mine() {
+            self.producer.give_up();
+        }
     }
 }
 
@@ -196,8 +201,8 @@ impl<T: Shared> Consumer<T> {
     fn chunk(&self, most: usize, deadline: Option<Deadline>) -> Result<ReadChunk<'_, T>, PopError> {
         const { assert_packed::<T>() };
         let ready = match deadline {
-            Some(deadline) => self.settle(deadline, || self.refill())?,
-            None => Some(self.refill()?),
+            Some(deadline) => self.settle(deadline, || self.refill(most))?,
+            None => Some(self.refill(most)?),
         };
         let ready = match ready {
             Some(Attempt::Done(ready)) => most.min(ready as usize),
@@ -265,6 +270,9 @@ impl<T: Shared> ReadChunk<'_, T> {
     pub fn commit(self, count: usize) {
         let (consumer, count) = (self.consumer, count.min(self.count));
         std::mem::forget(self);
+        if !consumer.is_mine() {
+            return;
+        }
         if count == 0 { consumer.give_up() } else { consumer.advance(count as u64) }
     }
 
@@ -277,6 +285,8 @@ impl<T: Shared> ReadChunk<'_, T> {
 
 impl<T: Shared> Drop for ReadChunk<'_, T> {
     fn drop(&mut self) {
-        self.consumer.give_up();
+        if self.consumer.is_mine() {
+            self.consumer.give_up();
+        }
     }
 }

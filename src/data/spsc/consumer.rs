@@ -66,7 +66,7 @@ impl<T: Shared> Consumer<T> {
 
     /// Whether this thread has the role: a copy that a fork made has not.
     #[inline]
-    fn is_mine(&self) -> bool {
+    pub(super) fn is_mine(&self) -> bool {
         self.end().role.names_this_thread()
     }
 
@@ -77,11 +77,11 @@ impl<T: Shared> Consumer<T> {
     }
 
     /// The same, after a look if there are none.
-    pub(super) fn refill(&self) -> Result<Attempt<u64>, LockError> {
+    pub(super) fn refill(&self, wanted: usize) -> Result<Attempt<u64>, LockError> {
         if !self.is_mine() {
             return Err(LockError::WouldBlock);
         }
-        if self.known() == 0 {
+        if self.known() < (wanted as u64).clamp(1, self.ring.capacity) {
             // Before the position: what was pushed before the close is there then.
             // Acquire: pairs with the Release in `Spsc::shut`.
             let closed = self.ring.inner.closed.load(Ordering::Acquire) != 0;
@@ -145,7 +145,7 @@ impl<T: Shared> Consumer<T> {
     #[inline]
     fn attempt(&self) -> Result<Attempt<T>, LockError> {
         let fresh = self.known() == 0;
-        match self.refill()? {
+        match self.refill(1)? {
             Attempt::Done(_) => match self.take(fresh) {
                 Some(message) => Ok(Attempt::Done(message)),
                 None => {
@@ -249,7 +249,10 @@ impl<T: Shared> Consumer<T> {
 
     /// Takes as many messages as there are and have room, at least one. How many they were.
     fn take_some(&self, room: &Cell<&mut [T]>) -> Result<Attempt<usize>, LockError> {
-        let ready = match self.refill()? {
+        let target = room.take();
+        let wanted = target.len();
+        room.set(target);
+        let ready = match self.refill(wanted)? {
             Attempt::Done(ready) => ready as usize, // at most the capacity, which is a usize
             Attempt::Unready => return Ok(Attempt::Unready),
             Attempt::Closed => return Ok(Attempt::Closed),
@@ -349,7 +352,7 @@ impl<T: Shared> Wait for Consumer<T> {
     }
 
     fn is_ready(&self) -> Result<bool, LockError> {
-        Ok(!matches!(self.refill()?, Attempt::Unready))
+        Ok(!matches!(self.refill(1)?, Attempt::Unready))
     }
 
     fn announce<'a>(&'a self, words: &mut Words<'a>) -> Result<(), LockError> {

@@ -164,9 +164,10 @@ impl SpscEnd {
         self.role.mark_consistent();
     }
 
-    /// With the role: no message is being worked on, nor is `newest` one.
+    /// With the role: no message is being worked on, nor is `newest` one. The mark is of a position
+    /// that nobody has seen yet: who looked before a push would take an earlier one for its own.
     fn forget(&self, interrupted: u64, position: u64) {
-        self.begun.store(interrupted | low(position.wrapping_sub(1)), Ordering::Relaxed);
+        self.begun.store(interrupted | low(position.wrapping_add(2)), Ordering::Relaxed);
     }
 
     fn interrupted_count(&self) -> u32 {
@@ -261,7 +262,8 @@ impl<T: Shared> Spsc<T> {
     ///
     /// # Errors
     ///
-    /// As for [`producer`](Self::producer); `Taken` never before the time is up.
+    /// As for [`producer`](Self::producer); `Taken` never before the time is up, unless it is this
+    /// thread itself that has it.
     pub fn producer_timeout(&self, timeout: Duration) -> Result<Producer<T>, RoleError> {
         self.assume(|ring| &ring.tail, "producer", Some(self.inner.within(timeout)))?;
         Ok(Producer::new(self.clone()))
@@ -282,7 +284,8 @@ impl<T: Shared> Spsc<T> {
     ///
     /// # Errors
     ///
-    /// As for [`producer`](Self::producer); `Taken` never before the time is up.
+    /// As for [`producer`](Self::producer); `Taken` never before the time is up, unless it is this
+    /// thread itself that has it.
     pub fn consumer_timeout(&self, timeout: Duration) -> Result<Consumer<T>, RoleError> {
         self.assume(|ring| &ring.head, "consumer", Some(self.inner.within(timeout)))?;
         Ok(Consumer::new(self.clone()))

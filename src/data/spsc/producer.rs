@@ -62,7 +62,7 @@ impl<T: Shared> Producer<T> {
 
     /// Whether this thread has the role: a copy that a fork made has not.
     #[inline]
-    fn is_mine(&self) -> bool {
+    pub(super) fn is_mine(&self) -> bool {
         self.end().role.names_this_thread()
     }
 
@@ -72,15 +72,15 @@ impl<T: Shared> Producer<T> {
         self.ring.capacity - self.position.get().wrapping_sub(self.seen.get())
     }
 
-    /// The same, after a look if there is none.
-    pub(super) fn room(&self) -> Result<Attempt<u64>, LockError> {
+    /// The same, after a look if that is less than `wanted`.
+    pub(super) fn room(&self, wanted: usize) -> Result<Attempt<u64>, LockError> {
         if !self.is_mine() {
             return Err(LockError::WouldBlock);
         }
         if self.ring.is_over() {
             return Ok(Attempt::Closed);
         }
-        if self.known_room() == 0 {
+        if self.known_room() < (wanted as u64).clamp(1, self.ring.capacity) {
             // Acquire: pairs with the Release in `Consumer::advance`: what is free was read.
             let head = self.ring.inner.head.position.load(Ordering::Acquire);
             self.ring.between(head, self.position.get())?;
@@ -136,7 +136,7 @@ impl<T: Shared> Producer<T> {
     }
 
     fn attempt(&self, message: &T) -> Result<Attempt<()>, LockError> {
-        Ok(match self.room()? {
+        Ok(match self.room(1)? {
             Attempt::Done(_) => {
                 self.put(message);
                 Attempt::Done(())
@@ -239,7 +239,7 @@ impl<T: Shared> Producer<T> {
     /// Appends as many of the messages as there is room for, at least one, and publishes them
     /// together. How many they were.
     fn append(&self, messages: &[T]) -> Result<Attempt<usize>, LockError> {
-        let room = match self.room()? {
+        let room = match self.room(messages.len())? {
             Attempt::Done(room) => room as usize, // at most the capacity, which is a usize
             Attempt::Unready => return Ok(Attempt::Unready),
             Attempt::Closed => return Ok(Attempt::Closed),
@@ -345,7 +345,7 @@ impl<T: Shared> Wait for Producer<T> {
     }
 
     fn is_ready(&self) -> Result<bool, LockError> {
-        Ok(!matches!(self.room()?, Attempt::Unready))
+        Ok(!matches!(self.room(1)?, Attempt::Unready))
     }
 
     fn announce<'a>(&'a self, words: &mut Words<'a>) -> Result<(), LockError> {

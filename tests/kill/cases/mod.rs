@@ -1,6 +1,8 @@
 //! The cases: every operation of every primitive.
 
 mod barrier;
+mod broadcast;
+mod byte_queue;
 mod condvar;
 mod data;
 mod event;
@@ -14,6 +16,7 @@ mod reentrant;
 mod rwlock;
 mod segment;
 mod semaphore;
+mod spsc;
 mod wait_any;
 
 use crate::case::Case;
@@ -26,6 +29,9 @@ pub(crate) fn all() -> Vec<Case> {
         mutex::cases(),
         data::cases(),
         queue::cases(),
+        spsc::cases(),
+        byte_queue::cases(),
+        broadcast::cases(),
         event::cases(),
         condvar::cases(),
         reentrant::cases(),

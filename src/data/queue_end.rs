@@ -1,0 +1,45 @@
+//! One side of a queue: a lock, and the position that is next under it.
+
+use std::sync::atomic::Ordering;
+
+use crate::layout::QueueEnd;
+
+impl QueueEnd {
+    pub(super) fn reset(&self) {
+        self.lock.reset();
+        // The other side sleeps on it.
+        self.lock.expect_company();
+        self.position.store(0, Ordering::Relaxed);
+        self.interrupted.store(0, Ordering::Relaxed);
+        self.limit.store(0, Ordering::Relaxed);
+    }
+
+    /// With the lock held: notes which position is being worked on.
+    #[inline]
+    pub(super) fn begin(&self, position: u64) {
+        let count = self.interrupted.load(Ordering::Relaxed) & !0xffff_ffff;
+        let low = position.wrapping_add(1) & 0xffff_ffff;
+        self.interrupted.store(count | low, Ordering::Relaxed);
+    }
+
+    /// With the lock held: the work on `position` is complete.
+    #[inline]
+    pub(super) fn advance(&self, position: u64) {
+        // Release: pairs with the Acquire of the other side: a cell that is free was read.
+        self.position.store(position.wrapping_add(1), Ordering::Release);
+    }
+
+    /// With the lock held, after a death before the work on `position` was complete.
+    pub(super) fn count_interrupted(&self, position: u64) {
+        let word = self.interrupted.load(Ordering::Relaxed);
+        if word & 0xffff_ffff == position.wrapping_add(1) & 0xffff_ffff {
+            // One store: counted once, even if this is interrupted as well.
+            let count = (word >> 32).wrapping_add(1);
+            self.interrupted.store(count << 32, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn interrupted_count(&self) -> u32 {
+        (self.interrupted.load(Ordering::Relaxed) >> 32) as u32
+    }
+}

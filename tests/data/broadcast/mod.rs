@@ -1,0 +1,12 @@
+//! `Broadcast<T>`.
+
+mod close;
+mod damage;
+pub(crate) mod deaths;
+pub(crate) mod driver;
+mod errors;
+pub(crate) mod forks;
+mod operations;
+mod places;
+pub(crate) mod stream;
+mod waiting;
