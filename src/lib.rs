@@ -76,7 +76,8 @@
 //!   given. The kernel has no protection against that for a file with a name.
 //! * The guard of a [`Mutex`] or an [`RwLock`] is a reference into shared memory, whose bytes were
 //!   checked when it was locked. To change them without the lock is undefined behaviour in the process
-//!   that holds it.
+//!   that holds it. The same is true of messages in place: [`WriteChunk`], [`ReadChunk`], [`Grant`] and
+//!   [`Message`].
 //!   [`Value`], [`Counter`], [`Array`] and [`Queue`] copy, check the copy, and have no such hole.
 //!
 //! Who may only read it counts as attached for as long as it likes: an ephemeral segment stays, and so

@@ -109,15 +109,20 @@ fn two_consumers() {
 #[test]
 fn room_for_several() {
     check(1, || {
-        let queue = queue(ONE, 1);
+        let segment = Segment::anonymous().expect("a segment");
+        // Full, and its first message takes as much as two empty ones.
+        let queue = segment.byte_queue("queue", 24).expect("a queue");
+        queue.push(&[1; 8]).expect("push");
+        queue.push(&[]).expect("push");
+        begin(&segment);
         let others = [1, 2].map(|number| {
             let queue = queue.clone();
             process(number, move || queue.push(&[]).expect("push"))
         });
         let_others_sleep();
-        assert_eq!(pop(&queue), 1);
+        assert_eq!(queue.pop(), Ok(vec![1; 8]));
         others.into_iter().for_each(|other| other.join().expect("a process"));
-        assert_eq!(queue.len(), 2);
+        assert_eq!(queue.len(), 3);
     });
 }
 

@@ -33,6 +33,7 @@ pub(crate) mod run;
 mod array;
 #[cfg(test)]
 mod barrier;
+#[cfg(test)]
 mod broadcast;
 #[cfg(test)]
 mod byte_queue;
@@ -54,6 +55,7 @@ mod queue;
 mod rwlock;
 #[cfg(test)]
 mod semaphore;
+#[cfg(test)]
 mod spsc;
 #[cfg(test)]
 mod value;

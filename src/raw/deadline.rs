@@ -27,6 +27,10 @@ impl Deadline {
         Self { waiting, ..self }
     }
 
+    pub(crate) fn is_endless(self) -> bool {
+        self.until.is_none()
+    }
+
     /// This one, or one so far from now if that is later.
     pub(crate) fn at_least(self, span: Duration) -> Self {
         let until = self.until.map(|until| until.max(Instant::now() + span));

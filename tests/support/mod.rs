@@ -11,21 +11,31 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long a whole test may take before it is taken to hang.
+/// How long a process may show no sign of life before it is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const ROLE: &str = "OUTLIVE_TEST_ROLE";
 const ARGUMENTS: &str = "OUTLIVE_TEST_ARGUMENTS";
 
-/// Ends this process with a message if it is still there after [`PATIENCE`].
+/// Ends this process with a message when it was not called for [`PATIENCE`]: each test and each
+/// process that one starts is a sign of life. A binary of many tests takes its time on a busy machine.
 pub(crate) fn watchdog() {
     static STARTED: Once = Once::new();
+    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+    fn last() -> MutexGuard<'static, Option<Instant>> {
+        LAST.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    *last() = Some(Instant::now());
     STARTED.call_once(|| {
         let what = std::env::var(ROLE).unwrap_or_else(|_| "the test binary".to_owned());
         std::thread::spawn(move || {
-            std::thread::sleep(PATIENCE);
+            loop {
+                let silent = last().map_or(PATIENCE, |at| at.elapsed());
+                let Some(left) = PATIENCE.checked_sub(silent) else { break };
+                std::thread::sleep(left.max(Duration::from_millis(1)));
+            }
             eprintln!("watchdog: {what} (pid {}) hangs, aborting", std::process::id());
             std::process::abort();
         });

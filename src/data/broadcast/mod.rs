@@ -40,11 +40,12 @@ use crate::raw::event_count::Notify;
 use crate::raw::lock::{Acquired, Release};
 use crate::raw::waiting::waits;
 use crate::seam::atomic::fence;
+use crate::seam::futex;
 use crate::segment::Segment;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located, Series};
 use crate::shared::Shared;
-use crate::sync::shares::{self, State};
+use crate::sync::shares;
 
 pub use subscriber::Subscriber;
 
@@ -137,7 +138,7 @@ impl<T> Broadcast<T> {
     fn live_shares(&self) -> impl Iterator<Item = &Share> {
         (0..self.places)
             .map_while(|place| self.shares.get(place))
-            .filter(|share| shares::state(share) == State::Held)
+            .filter(|share| share.lock.is_held())
     }
 
     /// How far a share's subscriber is behind a position. None if it gates nobody: positions that
@@ -203,7 +204,15 @@ impl<T: Shared> Broadcast<T> {
         {
             return true;
         }
-        let behind = self.slowest(position).map_or(0, |(_, behind)| behind);
+        let mut slowest = self.slowest(position);
+        if let Some((share, behind)) = slowest
+            && behind >= self.cells.capacity()
+        {
+            // A death that the kernel does not report: see `raw::lock`.
+            share.lock.bury_if_dead();
+            slowest = self.slowest(position);
+        }
+        let behind = slowest.map_or(0, |(_, behind)| behind);
         limit.store(position.wrapping_sub(behind), Ordering::Relaxed);
         behind < self.cells.capacity()
     }
@@ -243,7 +252,8 @@ impl<T: Shared> Broadcast<T> {
     ///
     /// # Errors
     ///
-    /// [`Closed`](PushError::Closed) and [`Lock`](PushError::Lock), with the message.
+    /// [`Closed`](PushError::Closed) and [`Lock`](PushError::Lock), with the message; the latter with
+    /// [`Deadlock`](LockError::Deadlock) if it would wait for a subscriber of this same thread.
     pub fn publish(&self, message: T) -> Result<(), PushError<T>> {
         self.publish_until(message, self.inner.forever())
     }
@@ -283,22 +293,28 @@ impl<T: Shared> Broadcast<T> {
                 Err(LockError::TimedOut { .. }) => return Err(PushError::TimedOut(message)),
                 Err(error) => return Err(PushError::Lock(message, error)),
             }
+            let Some(patience) = deadline.remaining() else {
+                return Err(PushError::TimedOut(message));
+            };
             let position = self.inner.tail.position.load(Ordering::Acquire);
             let Some((share, _)) = self.slowest(position) else { continue };
+            if deadline.is_endless() && share.lock.names_this_thread() {
+                return Err(PushError::Lock(message, LockError::Deadlock));
+            }
             // Until it is not the slowest any more: then it may be another one's death that matters.
             let held = share.lock.holder_id();
             let moved = || {
                 let gates = share.lock.holder_id() == held
-                    && shares::state(share) == State::Held
+                    && share.lock.is_held()
                     && self.behind(share, position) == Some(self.cells.capacity());
                 (!gates || self.is_over()).then_some(())
             };
             let event = &self.inner.not_full.event;
-            let waited =
-                event.look_and_wait_beside(&share.lock, deadline, || moved().is_some(), moved);
-            if waited.is_none() {
-                return Err(PushError::TimedOut(message));
-            }
+            // Not for longer at a time: an attempt finds out about deaths that the kernel does not
+            // report.
+            let slice = Deadline::after(patience.min(futex::RECHECK)).with(deadline.waiting);
+            let _moved =
+                event.look_and_wait_beside(&share.lock, slice, || moved().is_some(), moved);
         }
     }
 
@@ -325,12 +341,13 @@ impl<T: Shared> Broadcast<T> {
         for place in 0..self.places {
             let Some(share) = self.shares.get(place) else { break };
             share.lock.bury_if_dead();
-            if shares::state(share) == State::Held {
+            if share.lock.is_held() {
                 continue;
             }
             match shares::take(share) {
                 Ok(()) => {}
-                Err(LockError::WouldBlock) => continue,
+                // The latter is a damaged one.
+                Err(LockError::WouldBlock | LockError::NotRecoverable) => continue,
                 Err(error) => return Err(error.into()),
             }
             let tail = head.tail.position.load(Ordering::Relaxed);
@@ -344,6 +361,8 @@ impl<T: Shared> Broadcast<T> {
             if tail.wrapping_sub(limit.load(Ordering::Relaxed)) < tail.wrapping_sub(position) {
                 limit.store(position, Ordering::Relaxed);
             }
+            // A publisher may have seen the share with the position of an earlier subscriber.
+            head.not_full.event.notify(Notify::All);
             return Ok(Subscriber::new(self.clone(), place, position));
         }
         Err(SubscribeError::NoPlace { limit: self.places })

@@ -58,6 +58,8 @@ enum Look<T: Shared> {
     Missed(u64),
 }
 
+const OUT_OF_RANGE: LockError = LockError::Corrupt { what: "the positions of a broadcast" };
+
 impl<T: Shared> Subscriber<T> {
     /// With the share at `place`.
     pub(super) fn new(channel: Broadcast<T>, place: usize, position: u64) -> Self {
@@ -107,9 +109,7 @@ impl<T: Shared> Subscriber<T> {
         match tail.wrapping_sub(position) {
             // One ahead: of a publisher that has stored the stamp, and has not moved on yet, or died.
             0 | u64::MAX => Ok(Look::Nothing),
-            behind if behind >> 63 != 0 => {
-                Err(LockError::Corrupt { what: "the positions of a broadcast" })
-            }
+            behind if behind >> 63 != 0 => Err(OUT_OF_RANGE),
             behind => {
                 // It may have come since the look.
                 if let Some(message) = self.copy(position) {
@@ -142,6 +142,13 @@ impl<T: Shared> Subscriber<T> {
             Look::Nothing if closed => Ok(Attempt::Closed),
             Look::Nothing => Ok(Attempt::Unready),
         }
+    }
+
+    /// Whether this is ahead of the publishers by more than the message that one of them publishes.
+    fn is_out_of_range(&self) -> bool {
+        let tail = self.channel.inner.tail.position.load(Ordering::Relaxed);
+        let behind = tail.wrapping_sub(self.position.get());
+        behind >> 63 != 0 && behind != u64::MAX
     }
 
     /// Whether an attempt after one that found nothing is worthwhile.
@@ -229,6 +236,9 @@ impl<T: Shared> Wait for Subscriber<T> {
 
     fn is_ready(&self) -> Result<bool, LockError> {
         self.mine()?;
+        if self.is_out_of_range() {
+            return Err(OUT_OF_RANGE);
+        }
         Ok(self.may_have_message())
     }
 

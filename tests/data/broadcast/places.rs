@@ -65,7 +65,7 @@ fn a_kill_makes_room_and_the_next_one_starts_afresh() {
 
 #[test]
 fn the_end_of_a_thread_makes_room() {
-    let (_segment, channel, _name) = channel("thread", 1, Slow::Block);
+    let (_segment, channel, name) = channel("thread", 1, Slow::Block);
     for message in 0..5 {
         std::thread::scope(|scope| {
             let ends = scope.spawn(|| {
@@ -79,6 +79,8 @@ fn the_end_of_a_thread_makes_room() {
         channel.try_publish(message).expect("it is not waited for any more");
         has_room_for(&channel, PLACES);
     }
+    // What was forgotten keeps it in use.
+    outlive::Segment::unlink(&name).expect("unlink");
 }
 
 /// One thread may have several, and each has its own place in the messages.
