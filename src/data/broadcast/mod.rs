@@ -40,7 +40,6 @@ use crate::raw::event_count::Notify;
 use crate::raw::lock::{Acquired, Release};
 use crate::raw::waiting::waits;
 use crate::seam::atomic::fence;
-use crate::seam::futex;
 use crate::segment::Segment;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located, Series};
@@ -293,9 +292,9 @@ impl<T: Shared> Broadcast<T> {
                 Err(LockError::TimedOut { .. }) => return Err(PushError::TimedOut(message)),
                 Err(error) => return Err(PushError::Lock(message, error)),
             }
-            let Some(patience) = deadline.remaining() else {
+            if deadline.remaining().is_none() {
                 return Err(PushError::TimedOut(message));
-            };
+            }
             let position = self.inner.tail.position.load(Ordering::Acquire);
             let Some((share, _)) = self.slowest(position) else { continue };
             if deadline.is_endless() && share.lock.names_this_thread() {
@@ -309,12 +308,14 @@ impl<T: Shared> Broadcast<T> {
                     && self.behind(share, position) == Some(self.cells.capacity());
                 (!gates || self.is_over()).then_some(())
             };
+            let look = || {
+                // At each wake-up: a death that the kernel does not report.
+                share.lock.bury_if_dead();
+                moved()
+            };
             let event = &self.inner.not_full.event;
-            // Not for longer at a time: an attempt finds out about deaths that the kernel does not
-            // report.
-            let slice = Deadline::after(patience.min(futex::RECHECK)).with(deadline.waiting);
             let _moved =
-                event.look_and_wait_beside(&share.lock, slice, || moved().is_some(), moved);
+                event.look_and_wait_beside(&share.lock, deadline, || moved().is_some(), look);
         }
     }
 
