@@ -156,9 +156,10 @@ enum Arrival<'a> {
 /// Whether a party was let through; None as long as it waits.
 type Verdict = Option<Result<(), BarrierError>>;
 
-/// How long a party whose time is up waits for the lock, to say so to the others: somebody may be
-/// stopped while it holds it. Without the lock it leaves as if it had died, which breaks the barrier too.
-const GRACE: Duration = Duration::from_millis(100);
+/// How long a party whose time is up waits for the lock, to arrive and to tell the others that it gives
+/// up. Others hold the lock for nanoseconds, or until they have a processor again; longer only if they
+/// are stopped in that moment. Then a party that has arrived leaves as if it had died.
+const GRACE: Duration = Duration::from_secs(1);
 
 impl Barrier {
     fn shares(&self) -> impl Iterator<Item = &Share> {
@@ -268,11 +269,12 @@ impl Barrier {
     /// Arrives, once there is a share for it.
     fn enter(&self, at_once: bool, deadline: Deadline) -> Result<Arrival<'_>, BarrierError> {
         loop {
-            let crowded = match self.locked(deadline, |node| self.arrive(node, at_once))?? {
-                Arrival::Crowded(place) => self.shares.get(place),
-                Arrival::Broken => return Err(BarrierError::Broken),
-                arrival => return Ok(arrival),
-            };
+            let crowded =
+                match self.locked(deadline.at_least(GRACE), |node| self.arrive(node, at_once))?? {
+                    Arrival::Crowded(place) => self.shares.get(place),
+                    Arrival::Broken => return Err(BarrierError::Broken),
+                    arrival => return Ok(arrival),
+                };
             if self.shares().any(|share| share.lock.is_mine()) {
                 // From within the action: this round cannot end before it returns.
                 return Err(LockError::Deadlock.into());

@@ -154,8 +154,6 @@ impl SyncLoad {
             Err(BarrierError::Broken | BarrierError::TimedOut) => {
                 self.barrier.reset().map_err(said("barrier"))
             }
-            // The time was up before it had the barrier's lock.
-            Err(BarrierError::Lock(LockError::TimedOut { .. })) => Ok(()),
             Err(error) => Err(format!("barrier: {error}")),
         }
     }

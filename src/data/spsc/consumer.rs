@@ -76,7 +76,7 @@ impl<T: Shared> Consumer<T> {
         self.seen.get().wrapping_sub(self.position.get())
     }
 
-    /// The same, after a look if there are none.
+    /// The same, after a look if they are fewer than `wanted`.
     pub(super) fn refill(&self, wanted: usize) -> Result<Attempt<u64>, LockError> {
         if !self.is_mine() {
             return Err(LockError::WouldBlock);
