@@ -469,7 +469,8 @@ impl Barrier {
     /// # Errors
     ///
     /// [`TimedOut`](BarrierError::TimedOut), never before the time is up, and those of
-    /// [`wait`](Self::wait).
+    /// [`wait`](Self::wait). [`Lock`](BarrierError::Lock) with [`TimedOut`](LockError::TimedOut) if
+    /// another party was stopped just when it looked at the barrier: up to a second is waited for that.
     pub fn wait_timeout(&self, timeout: Duration) -> Result<BarrierWaitResult, BarrierError> {
         self.pass(None::<fn()>, self.inner.within(timeout))
     }

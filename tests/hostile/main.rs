@@ -20,6 +20,8 @@
 #[path = "../support/mod.rs"]
 #[macro_use]
 mod support;
+#[path = "../support/observe.rs"]
+mod observe;
 
 mod change;
 mod circle;

@@ -7,10 +7,12 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use outlive::{
-    ArrayError, LockError, PopError, PushError, Segment, SemaphoreError, Waitable, wait_any,
+    ArrayError, BarrierError, LockError, PopError, PushError, Segment, SemaphoreError, Waitable,
+    wait_any,
 };
 
 use crate::image::{self, PARTIES, PERMITS, Place, READERS, RECORD, Record, WIDE};
+use crate::observe;
 use crate::support::watchdog;
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -140,12 +142,46 @@ fn a_barrier_keeps_its_timeout_against_strangers() {
     });
 }
 
+/// Its time being up, it has to wait a moment for the lock all the same: others would wait for it else.
+#[test]
+fn a_barrier_whose_lock_is_held_for_a_moment_is_broken_by_a_timeout() {
+    /// After so long without the lock a party gives up; says `Barrier::wait_timeout`.
+    const GRACE: Duration = Duration::from_secs(1);
+    let place = Place::new("strangers-moment");
+    loop {
+        let segment = occupied(&place);
+        let barrier = segment.barrier("barrier", PARTIES).expect("barrier");
+        let (begins, has_begun) = channel();
+        let (result, taken) = std::thread::scope(|scope| {
+            let party = scope.spawn(|| {
+                begins.send(observe::thread_id()).expect("send");
+                let start = Instant::now();
+                (barrier.wait_timeout(Duration::ZERO).map(|_| ()), start.elapsed())
+            });
+            let thread = has_begun.recv().expect("thread id");
+            while !observe::sleeps(thread) && !party.is_finished() {
+                std::thread::yield_now();
+            }
+            leave(&place);
+            party.join().expect("party")
+        });
+        if result == Err(BarrierError::TimedOut) {
+            assert!(barrier.is_broken());
+            break;
+        }
+        // On a busy machine the lock may have been freed too late; then again.
+        assert!(taken >= GRACE, "{result:?} after {taken:?}");
+        std::fs::remove_file(place.file("s")).expect("remove");
+    }
+}
+
 /// Frees all locks, so that those who wait go on.
 fn leave(place: &Place) {
     const DIED: u32 = 0xc000_0000;
     let bytes = std::fs::read(place.file("s")).expect("read");
     let file = File::options().write(true).open(place.file("s")).expect("open");
-    for offset in image::lock_words(&bytes) {
+    // An object's shares, which come behind its lock, before that: who gets it takes one.
+    for offset in image::lock_words(&bytes).into_iter().rev() {
         image::write(&file, offset, &DIED.to_ne_bytes());
     }
 }

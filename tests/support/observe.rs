@@ -10,9 +10,14 @@ use nix::sys::time::TimeValLike;
 /// Waits until a thread sleeps in the kernel. Its process has said that it is about to block, and
 /// does nothing else that sleeps.
 pub(crate) fn await_sleep(thread: u32) {
-    while state(thread) != Some('S') {
+    while !sleeps(thread) {
         std::thread::yield_now();
     }
+}
+
+/// Whether a thread sleeps in the kernel.
+pub(crate) fn sleeps(thread: u32) -> bool {
+    state(thread) == Some('S')
 }
 
 /// Waits until a thread was stopped by a signal.
