@@ -1,6 +1,7 @@
 //! Values, counters, arrays and queues in shared memory.
 
 mod array;
+mod attempt;
 mod broadcast;
 mod byte_queue;
 mod cells;

@@ -32,6 +32,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::data::QueueStats;
+use crate::data::attempt::{Attempt, pushed, pushed_in_time};
 use crate::data::cells::{Cells, EMPTY, filled};
 use crate::error::{LockError, ObjectError, PushError, SubscribeError};
 use crate::layout::{self, Share};
@@ -122,14 +123,6 @@ pub enum Start {
     Oldest,
     /// The next one that is published.
     Newest,
-}
-
-/// What a single attempt came to.
-enum Attempt<R> {
-    Done(R),
-    /// Full, or nothing new.
-    Unready,
-    Closed,
 }
 
 impl<T> Broadcast<T> {
@@ -265,12 +258,7 @@ impl<T: Shared> Broadcast<T> {
     /// [`Full`](PushError::Full): a live subscriber has not received what would be overwritten; and
     /// those of [`publish`](Self::publish), with the message.
     pub fn try_publish(&self, message: T) -> Result<(), PushError<T>> {
-        match self.attempt(&message, self.inner.forever()) {
-            Ok(Attempt::Done(())) => Ok(()),
-            Ok(Attempt::Unready) => Err(PushError::Full(message)),
-            Ok(Attempt::Closed) => Err(PushError::Closed(message)),
-            Err(error) => Err(PushError::Lock(message, error)),
-        }
+        pushed(self.attempt(&message, self.inner.forever()), message)
     }
 
     /// [`publish`](Self::publish), waiting for subscribers for at most `timeout`.
@@ -286,11 +274,8 @@ impl<T: Shared> Broadcast<T> {
     fn publish_until(&self, message: T, deadline: Deadline) -> Result<(), PushError<T>> {
         loop {
             match self.attempt(&message, deadline) {
-                Ok(Attempt::Done(())) => return Ok(()),
-                Ok(Attempt::Closed) => return Err(PushError::Closed(message)),
                 Ok(Attempt::Unready) => {}
-                Err(LockError::TimedOut { .. }) => return Err(PushError::TimedOut(message)),
-                Err(error) => return Err(PushError::Lock(message, error)),
+                ready => return pushed_in_time(ready, message),
             }
             if deadline.remaining().is_none() {
                 return Err(PushError::TimedOut(message));

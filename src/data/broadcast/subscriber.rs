@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Attempt, Broadcast, Slow};
+use super::{Broadcast, Slow};
+use crate::data::attempt::{Attempt, settle};
 use crate::data::cells::filled;
 use crate::error::{LockError, RecvError};
 use crate::layout::Share;
@@ -160,23 +161,12 @@ impl<T: Shared> Subscriber<T> {
     }
 
     fn recv_until(&self, deadline: Deadline) -> Result<T, RecvError> {
-        let ready = || match self.attempt() {
-            Ok(Attempt::Unready) => None,
-            other => Some(other),
-        };
-        let outcome = match ready() {
-            Some(outcome) => Some(outcome),
-            None => {
-                let (event, publisher) =
-                    (&self.channel.inner.not_empty.event, &self.channel.inner.tail.lock);
-                let worthwhile = || self.may_have_message();
-                event.look_and_wait_beside(publisher, deadline, worthwhile, ready)
-            }
-        };
-        match outcome.transpose()? {
-            Some(Attempt::Done(message)) => Ok(message),
-            Some(Attempt::Closed) => Err(RecvError::Closed),
-            Some(Attempt::Unready) | None => Err(RecvError::TimedOut),
+        let channel = &self.channel.inner;
+        let publishers = (&channel.not_empty.event, &channel.tail.lock);
+        match settle(publishers, deadline, || self.may_have_message(), || self.attempt())? {
+            Attempt::Done(message) => Ok(message),
+            Attempt::Unready => Err(RecvError::TimedOut),
+            Attempt::Closed => Err(RecvError::Closed),
         }
     }
 

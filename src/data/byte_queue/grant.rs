@@ -8,9 +8,10 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::ByteQueue;
 use super::end::Position;
 use super::frame::{self, Place};
-use super::{Attempt, ByteQueue};
+use crate::data::attempt::{Attempt, settle};
 use crate::error::{BytePushError, LockError};
 use crate::layout;
 use crate::raw::bytes::Run;
@@ -162,17 +163,13 @@ impl ByteQueue {
     #[inline]
     fn grant_until(&self, length: usize, deadline: Deadline) -> Result<Grant<'_>, BytePushError> {
         self.check_length(length)?;
-        match self.settle(
-            deadline,
-            || self.attempt_grant(length, Some(deadline)),
-            |queue| (&queue.not_full, &queue.head),
-            || self.has_room(frame::size(length as u64)),
-        ) {
-            Ok(Some(Attempt::Done(grant))) => Ok(grant),
-            Ok(Some(Attempt::Closed)) => Err(BytePushError::Closed),
-            Ok(Some(Attempt::Unready) | None) | Err(LockError::TimedOut { .. }) => {
-                Err(BytePushError::TimedOut)
-            }
+        let consumers = (&self.inner.not_full.event, &self.inner.head.lock);
+        let worthwhile = || self.has_room(frame::size(length as u64));
+        let attempt = || self.attempt_grant(length, Some(deadline));
+        match settle(consumers, deadline, worthwhile, attempt) {
+            Ok(Attempt::Done(grant)) => Ok(grant),
+            Ok(Attempt::Closed) => Err(BytePushError::Closed),
+            Ok(Attempt::Unready) | Err(LockError::TimedOut { .. }) => Err(BytePushError::TimedOut),
             Err(error) => Err(error.into()),
         }
     }

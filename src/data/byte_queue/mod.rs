@@ -48,7 +48,7 @@ use std::time::Duration;
 
 use crate::data::QueueStats;
 use crate::error::{LockError, ObjectError};
-use crate::layout::{self, ByteQueueEnd, RobustNode};
+use crate::layout::{self, RobustNode};
 use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
 use crate::raw::lock::{Acquired, Release};
@@ -136,14 +136,6 @@ impl fmt::Debug for ByteQueue {
     }
 }
 
-/// What a single attempt came to.
-enum Attempt<R> {
-    Done(R),
-    /// Too full, or empty.
-    Unready,
-    Closed,
-}
-
 /// How long an attempt waits for the others of its side. At work they take microseconds; one that is
 /// stopped, or has a guard, may take as long as it likes.
 const BRIEFLY: Duration = Duration::from_millis(1);
@@ -171,27 +163,6 @@ impl ByteQueue {
             LockError::TimedOut { .. } => LockError::WouldBlock,
             other => other,
         })
-    }
-
-    /// Repeats an attempt until it is ready, spinning first and then sleeping, where those at the
-    /// other end say that it may be. None at the deadline.
-    #[inline]
-    fn settle<R>(
-        &self,
-        deadline: Deadline,
-        attempt: impl Fn() -> Result<Attempt<R>, LockError>,
-        sleep: impl Fn(&layout::ByteQueue) -> (&layout::QueueSleep, &ByteQueueEnd),
-        worthwhile: impl Fn() -> bool,
-    ) -> Result<Option<Attempt<R>>, LockError> {
-        let ready = || match attempt() {
-            Ok(Attempt::Unready) => None,
-            other => Some(other),
-        };
-        if let Some(outcome) = ready() {
-            return outcome.map(Some);
-        }
-        let (sleep, other_end) = sleep(self.inner.writable()?);
-        sleep.event.look_and_wait_beside(&other_end.lock, deadline, worthwhile, ready).transpose()
     }
 
     /// How many messages there were at one moment during the call.

@@ -9,9 +9,10 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use super::ByteQueue;
 use super::end::Position;
 use super::frame::Frame;
-use super::{Attempt, ByteQueue};
+use crate::data::attempt::{Attempt, popped, popped_in_time, settle};
 use crate::error::{LockError, PopError};
 use crate::layout;
 use crate::raw::deadline::Deadline;
@@ -132,28 +133,14 @@ impl ByteQueue {
 
     #[inline]
     fn read_at_once(&self) -> Result<Message<'_>, PopError> {
-        match self.attempt_read(None)? {
-            Attempt::Done(message) => Ok(message),
-            Attempt::Unready => Err(PopError::Empty),
-            Attempt::Closed => Err(PopError::Closed),
-        }
+        popped(self.attempt_read(None))
     }
 
     #[inline]
     fn read_until(&self, deadline: Deadline) -> Result<Message<'_>, PopError> {
-        match self.settle(
-            deadline,
-            || self.attempt_read(Some(deadline)),
-            |queue| (&queue.not_empty, &queue.tail),
-            || self.has_message(),
-        ) {
-            Ok(Some(Attempt::Done(message))) => Ok(message),
-            Ok(Some(Attempt::Closed)) => Err(PopError::Closed),
-            Ok(Some(Attempt::Unready) | None) | Err(LockError::TimedOut { .. }) => {
-                Err(PopError::TimedOut)
-            }
-            Err(error) => Err(error.into()),
-        }
+        let producers = (&self.inner.not_empty.event, &self.inner.tail.lock);
+        let attempt = || self.attempt_read(Some(deadline));
+        popped_in_time(settle(producers, deadline, || self.has_message(), attempt))
     }
 
     /// Takes the oldest message, sleeping while the queue is empty.

@@ -46,9 +46,10 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::data::attempt::{Attempt, popped, popped_in_time, pushed, pushed_in_time, settle};
 use crate::data::cells::{Cells, filled};
 use crate::error::{LockError, PopError, PushError};
-use crate::layout::{self, QueueEnd};
+use crate::layout;
 use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
 use crate::raw::lock::{Acquired, Release};
@@ -120,14 +121,6 @@ pub struct QueueStats {
     pub dropped: u32,
     /// Messages whose consumer died before it had taken them: given to the next one.
     pub redelivered: u32,
-}
-
-/// What a single attempt came to.
-enum Attempt<R> {
-    Done(R),
-    /// Full, or empty.
-    Unready,
-    Closed,
 }
 
 impl<T> Queue<T> {
@@ -260,12 +253,7 @@ impl<T: Shared> Queue<T> {
 
     #[cold]
     fn try_push_slowly(&self, message: T) -> Result<(), PushError<T>> {
-        match self.attempt_push(&message, self.inner.forever()) {
-            Ok(Attempt::Done(())) => Ok(()),
-            Ok(Attempt::Unready) => Err(PushError::Full(message)),
-            Ok(Attempt::Closed) => Err(PushError::Closed(message)),
-            Err(error) => Err(PushError::Lock(message, error)),
-        }
+        pushed(self.attempt_push(&message, self.inner.forever()), message)
     }
 
     /// Appends a message, sleeping for at most `timeout` while the queue is full.
@@ -280,20 +268,10 @@ impl<T: Shared> Queue<T> {
 
     #[cold]
     fn push_until(&self, message: T, deadline: Deadline) -> Result<(), PushError<T>> {
+        let consumers = (&self.inner.not_full.event, &self.inner.head.lock);
         let attempt = || self.attempt_push(&message, deadline);
-        match self.settle(
-            attempt,
-            |queue| (&queue.not_full, &queue.head),
-            || self.has_room(),
-            deadline,
-        ) {
-            Ok(Some(Attempt::Done(()))) => Ok(()),
-            Ok(Some(Attempt::Closed)) => Err(PushError::Closed(message)),
-            Ok(Some(Attempt::Unready) | None) | Err(LockError::TimedOut { .. }) => {
-                Err(PushError::TimedOut(message))
-            }
-            Err(error) => Err(PushError::Lock(message, error)),
-        }
+        let settled = settle(consumers, deadline, || self.has_room(), attempt);
+        pushed_in_time(settled, message)
     }
 
     /// Whether a push might succeed or fail for another reason than a full queue. Without a lock.
@@ -421,11 +399,7 @@ impl<T: Shared> Queue<T> {
 
     #[cold]
     fn try_pop_slowly(&self) -> Result<T, PopError> {
-        match self.attempt_pop(self.inner.forever())? {
-            Attempt::Done(message) => Ok(message),
-            Attempt::Unready => Err(PopError::Empty),
-            Attempt::Closed => Err(PopError::Closed),
-        }
+        popped(self.attempt_pop(self.inner.forever()))
     }
 
     /// Takes the oldest message, sleeping for at most `timeout` while the queue is empty.
@@ -440,44 +414,12 @@ impl<T: Shared> Queue<T> {
 
     #[cold]
     fn pop_until(&self, deadline: Deadline) -> Result<T, PopError> {
+        let producers = (&self.inner.not_empty.event, &self.inner.tail.lock);
         let attempt = || self.attempt_pop(deadline);
-        match self.settle(
-            attempt,
-            |queue| (&queue.not_empty, &queue.tail),
-            || self.has_message(),
-            deadline,
-        ) {
-            Ok(Some(Attempt::Done(message))) => Ok(message),
-            Ok(Some(Attempt::Closed)) => Err(PopError::Closed),
-            Ok(Some(Attempt::Unready) | None) | Err(LockError::TimedOut { .. }) => {
-                Err(PopError::TimedOut)
-            }
-            Err(error) => Err(error.into()),
-        }
+        popped_in_time(settle(producers, deadline, || self.has_message(), attempt))
     }
 
     // ---- both
-
-    /// Repeats an attempt until it is ready, spinning first and then sleeping, where those at the
-    /// other end say that it may be. None at the deadline.
-    #[inline]
-    fn settle<R>(
-        &self,
-        attempt: impl Fn() -> Result<Attempt<R>, LockError>,
-        sleep: impl Fn(&layout::Queue) -> (&layout::QueueSleep, &QueueEnd),
-        worthwhile: impl Fn() -> bool,
-        deadline: Deadline,
-    ) -> Result<Option<Attempt<R>>, LockError> {
-        let ready = || match attempt() {
-            Ok(Attempt::Unready) => None,
-            other => Some(other),
-        };
-        if let Some(outcome) = ready() {
-            return outcome.map(Some);
-        }
-        let (sleep, other_end) = sleep(self.inner.writable()?);
-        sleep.event.look_and_wait_beside(&other_end.lock, deadline, worthwhile, ready).transpose()
-    }
 
     /// Closes the queue: nothing more can be pushed, and consumers get what is left and then
     /// [`PopError::Closed`]. Final, and without effect on a closed queue.

@@ -5,9 +5,10 @@ use std::fmt;
 use std::mem::MaybeUninit;
 use std::slice;
 
+use super::Spsc;
 use super::consumer::Consumer;
 use super::producer::Producer;
-use super::{Attempt, Spsc};
+use crate::data::attempt::{popped, popped_in_time, pushed, pushed_in_time};
 use crate::error::{LockError, PopError, PushError};
 use crate::raw::bytes;
 use crate::raw::deadline::Deadline;
@@ -86,18 +87,11 @@ impl<T: Shared> Producer<T> {
     ) -> Result<WriteChunk<'_, T>, PushError<()>> {
         const { assert_packed::<T>() };
         let room = match deadline {
-            Some(deadline) => self.settle(deadline, || self.room(most)),
-            None => self.room(most).map(Some),
+            Some(deadline) => pushed_in_time(self.settle(deadline, || self.room(most)), ())?,
+            None => pushed(self.room(most), ())?,
         };
-        match room.map_err(|error| PushError::Lock((), error))? {
-            Some(Attempt::Done(room)) => {
-                self.begin();
-                Ok(WriteChunk { producer: self, count: most.min(room as usize) })
-            }
-            Some(Attempt::Closed) => Err(PushError::Closed(())),
-            Some(Attempt::Unready) => Err(PushError::Full(())),
-            None => Err(PushError::TimedOut(())),
-        }
+        self.begin();
+        Ok(WriteChunk { producer: self, count: most.min(room as usize) })
     }
 
     /// Free slots, `most` at the most and at least one, to be filled in place; sleeps while the queue
@@ -201,15 +195,10 @@ impl<T: Shared> Consumer<T> {
     fn chunk(&self, most: usize, deadline: Option<Deadline>) -> Result<ReadChunk<'_, T>, PopError> {
         const { assert_packed::<T>() };
         let ready = match deadline {
-            Some(deadline) => self.settle(deadline, || self.refill(most))?,
-            None => Some(self.refill(most)?),
+            Some(deadline) => popped_in_time(self.settle(deadline, || self.refill(most)))?,
+            None => popped(self.refill(most))?,
         };
-        let ready = match ready {
-            Some(Attempt::Done(ready)) => most.min(ready as usize),
-            Some(Attempt::Closed) => return Err(PopError::Closed),
-            Some(Attempt::Unready) => return Err(PopError::Empty),
-            None => return Err(PopError::TimedOut),
-        };
+        let ready = most.min(ready as usize);
         self.begin();
         let mut count = ready;
         if !T::ANY_PATTERN_IS_VALID {

@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Attempt, Spsc, low};
+use super::{Spsc, low};
+use crate::data::attempt::{self, Attempt, popped, popped_in_time};
 use crate::error::{LockError, PopError};
 use crate::layout::SpscEnd;
 use crate::raw::bytes::Unchecked;
@@ -170,19 +171,9 @@ impl<T: Shared> Consumer<T> {
         &self,
         deadline: Deadline,
         attempt: impl Fn() -> Result<Attempt<R>, LockError>,
-    ) -> Result<Option<Attempt<R>>, LockError> {
-        let ready = || match attempt() {
-            Ok(Attempt::Unready) => None,
-            other => Some(other),
-        };
-        if let Some(outcome) = ready() {
-            return outcome.map(Some);
-        }
-        let ring = &self.ring.inner;
-        let (event, producer) = (&ring.not_empty.event, &ring.tail.role);
-        event
-            .look_and_wait_beside(producer, deadline, || self.may_have_message(), ready)
-            .transpose()
+    ) -> Result<Attempt<R>, LockError> {
+        let producer = (&self.ring.inner.not_empty.event, &self.ring.inner.tail.role);
+        attempt::settle(producer, deadline, || self.may_have_message(), attempt)
     }
 
     /// The case that is to be fast. None says nothing.
@@ -221,11 +212,7 @@ impl<T: Shared> Consumer<T> {
 
     #[inline(never)]
     fn try_pop_slowly(&self) -> Result<T, PopError> {
-        match self.attempt()? {
-            Attempt::Done(message) => Ok(message),
-            Attempt::Unready => Err(PopError::Empty),
-            Attempt::Closed => Err(PopError::Closed),
-        }
+        popped(self.attempt())
     }
 
     /// Takes the oldest message, sleeping for at most `timeout` while the queue is empty.
@@ -240,11 +227,7 @@ impl<T: Shared> Consumer<T> {
 
     #[inline(never)]
     fn pop_until(&self, deadline: Deadline) -> Result<T, PopError> {
-        match self.settle(deadline, || self.attempt())? {
-            Some(Attempt::Done(message)) => Ok(message),
-            Some(Attempt::Closed) => Err(PopError::Closed),
-            Some(Attempt::Unready) | None => Err(PopError::TimedOut),
-        }
+        popped_in_time(self.settle(deadline, || self.attempt()))
     }
 
     /// Takes as many messages as there are and have room, at least one. How many they were.
@@ -284,11 +267,7 @@ impl<T: Shared> Consumer<T> {
         if messages.is_empty() {
             return Ok(0);
         }
-        match self.take_some(&Cell::new(messages))? {
-            Attempt::Done(count) => Ok(count),
-            Attempt::Unready => Err(PopError::Empty),
-            Attempt::Closed => Err(PopError::Closed),
-        }
+        popped(self.take_some(&Cell::new(messages)))
     }
 
     /// [`try_pop_slice`](Self::try_pop_slice), sleeping until there is at least one message.
@@ -319,11 +298,7 @@ impl<T: Shared> Consumer<T> {
             return Ok(0);
         }
         let room = Cell::new(messages);
-        match self.settle(deadline, || self.take_some(&room))? {
-            Some(Attempt::Done(count)) => Ok(count),
-            Some(Attempt::Closed) => Err(PopError::Closed),
-            Some(Attempt::Unready) | None => Err(PopError::TimedOut),
-        }
+        popped_in_time(self.settle(deadline, || self.take_some(&room)))
     }
 
     /// Closes the queue from this side: the producer can push nothing more, and what is left, with

@@ -120,14 +120,6 @@ impl<T> fmt::Debug for Spsc<T> {
     }
 }
 
-/// What a single attempt came to.
-enum Attempt<R> {
-    Done(R),
-    /// Full, or empty.
-    Unready,
-    Closed,
-}
-
 /// The half of a position that `begun` has room for. The two sides are never further apart than the
 /// capacity.
 const fn low(position: u64) -> u64 {

@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Attempt, Spsc, low};
+use super::{Spsc, low};
+use crate::data::attempt::{self, Attempt, pushed, pushed_in_time};
 use crate::error::{LockError, PushError};
 use crate::layout::SpscEnd;
 use crate::raw::deadline::Deadline;
@@ -167,17 +168,9 @@ impl<T: Shared> Producer<T> {
         &self,
         deadline: Deadline,
         attempt: impl Fn() -> Result<Attempt<R>, LockError>,
-    ) -> Result<Option<Attempt<R>>, LockError> {
-        let ready = || match attempt() {
-            Ok(Attempt::Unready) => None,
-            other => Some(other),
-        };
-        if let Some(outcome) = ready() {
-            return outcome.map(Some);
-        }
-        let ring = &self.ring.inner;
-        let (event, consumer) = (&ring.not_full.event, &ring.head.role);
-        event.look_and_wait_beside(consumer, deadline, || self.may_have_room(), ready).transpose()
+    ) -> Result<Attempt<R>, LockError> {
+        let consumer = (&self.ring.inner.not_full.event, &self.ring.inner.head.role);
+        attempt::settle(consumer, deadline, || self.may_have_room(), attempt)
     }
 
     /// Appends a message, sleeping while the queue is full.
@@ -208,12 +201,7 @@ impl<T: Shared> Producer<T> {
 
     #[cold]
     fn try_push_slowly(&self, message: T) -> Result<(), PushError<T>> {
-        match self.attempt(&message) {
-            Ok(Attempt::Done(())) => Ok(()),
-            Ok(Attempt::Unready) => Err(PushError::Full(message)),
-            Ok(Attempt::Closed) => Err(PushError::Closed(message)),
-            Err(error) => Err(PushError::Lock(message, error)),
-        }
+        pushed(self.attempt(&message), message)
     }
 
     /// Appends a message, sleeping for at most `timeout` while the queue is full.
@@ -228,12 +216,7 @@ impl<T: Shared> Producer<T> {
 
     #[inline(never)]
     fn push_until(&self, message: T, deadline: Deadline) -> Result<(), PushError<T>> {
-        match self.settle(deadline, || self.attempt(&message)) {
-            Ok(Some(Attempt::Done(()))) => Ok(()),
-            Ok(Some(Attempt::Closed)) => Err(PushError::Closed(message)),
-            Ok(Some(Attempt::Unready) | None) => Err(PushError::TimedOut(message)),
-            Err(error) => Err(PushError::Lock(message, error)),
-        }
+        pushed_in_time(self.settle(deadline, || self.attempt(&message)), message)
     }
 
     /// Appends as many of the messages as there is room for, at least one, and publishes them
@@ -274,12 +257,7 @@ impl<T: Shared> Producer<T> {
         if messages.is_empty() {
             return Ok(0);
         }
-        match self.append(messages) {
-            Ok(Attempt::Done(count)) => Ok(count),
-            Ok(Attempt::Unready) => Err(PushError::Full(())),
-            Ok(Attempt::Closed) => Err(PushError::Closed(())),
-            Err(error) => Err(PushError::Lock((), error)),
-        }
+        pushed(self.append(messages), ())
     }
 
     /// Appends all messages, sleeping while the queue is full. Each part for which there is room is
@@ -309,12 +287,8 @@ impl<T: Shared> Producer<T> {
     fn push_slice_until(&self, messages: &[T], deadline: Deadline) -> Result<(), PushError<usize>> {
         let mut done = 0;
         while done < messages.len() {
-            match self.settle(deadline, || self.append(&messages[done..])) {
-                Ok(Some(Attempt::Done(count))) => done += count,
-                Ok(Some(Attempt::Closed)) => return Err(PushError::Closed(done)),
-                Ok(Some(Attempt::Unready) | None) => return Err(PushError::TimedOut(done)),
-                Err(error) => return Err(PushError::Lock(done, error)),
-            }
+            let settled = self.settle(deadline, || self.append(&messages[done..]));
+            done += pushed_in_time(settled, done)?;
         }
         Ok(())
     }
