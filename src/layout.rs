@@ -208,7 +208,8 @@ shared! {
         /// What death interrupted: a count (high half), and the low half of the position that is
         /// being worked on plus one.
         interrupted: AtomicU64 = 48,
-        /// Producers: the consumers' position that they saw last.
+        /// Producers: the consumers' position that they saw last. Consumers: the position after a
+        /// message that is being dropped with its consumer.
         limit: AtomicU64 = 56,
     }
 
@@ -222,7 +223,9 @@ shared! {
     struct Queue: 320 / 64 {
         capacity: AtomicU64 = 0,
         closed: AtomicU64 = 8,
-        spare: [AtomicU64; 6] = 16,
+        /// An `OnDeath`.
+        on_death: AtomicU64 = 16,
+        spare: [AtomicU64; 5] = 24,
         /// Producers.
         tail: QueueEnd = 64,
         /// Consumers.

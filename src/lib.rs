@@ -103,7 +103,7 @@ mod sync;
 
 pub use data::{
     Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Broadcast, ByteQueue, Changed,
-    Consumer, Counter, CounterGuard, Drain, Grant, Iter, Latest, Message, Producer, Queue,
+    Consumer, Counter, CounterGuard, Drain, Grant, Iter, Latest, Message, OnDeath, Producer, Queue,
     QueueStats, ReadChunk, Readable, ReadableBytes, Slow, Spsc, Start, Subscriber, Value,
     ValueGuard, Version, Writable, WritableBytes, WriteChunk,
 };

@@ -17,6 +17,6 @@ pub use broadcast::{Broadcast, Slow, Start, Subscriber};
 pub use byte_queue::{ByteQueue, Grant, Message, ReadableBytes, WritableBytes};
 pub use counter::{AtomicCounter, Counter, CounterGuard};
 pub use latest::{Changed, Latest, Version};
-pub use queue::{Drain, Iter, Queue, QueueStats, Readable, Writable};
+pub use queue::{Drain, Iter, OnDeath, Queue, QueueStats, Readable, Writable};
 pub use spsc::{Consumer, Producer, ReadChunk, Spsc, WriteChunk};
 pub use value::{Value, ValueGuard};

@@ -29,13 +29,31 @@ impl QueueEnd {
         self.position.store(position.wrapping_add(1), Ordering::Release);
     }
 
+    /// With the lock held, after a death: whether it was before the work on `position` was complete.
+    fn is_begun(&self, position: u64) -> bool {
+        let begun = self.interrupted.load(Ordering::Relaxed) & 0xffff_ffff;
+        begun == position.wrapping_add(1) & 0xffff_ffff
+    }
+
     /// With the lock held, after a death before the work on `position` was complete.
     pub(super) fn count_interrupted(&self, position: u64) {
-        let word = self.interrupted.load(Ordering::Relaxed);
-        if word & 0xffff_ffff == position.wrapping_add(1) & 0xffff_ffff {
+        if self.is_begun(position) {
             // One store: counted once, even if this is interrupted as well.
-            let count = (word >> 32).wrapping_add(1);
+            let count = (self.interrupted.load(Ordering::Relaxed) >> 32).wrapping_add(1);
             self.interrupted.store(count << 32, Ordering::Relaxed);
+        }
+    }
+
+    /// With the lock held, after a death: counts what was interrupted, and completes it.
+    pub(super) fn complete_interrupted(&self, position: u64) {
+        let next = position.wrapping_add(1);
+        if self.is_begun(position) {
+            // First: who repairs after a second death finds nothing begun any more.
+            self.limit.store(next, Ordering::Relaxed);
+        }
+        if self.limit.load(Ordering::Relaxed) == next {
+            self.count_interrupted(position);
+            self.advance(position);
         }
     }
 

@@ -1,14 +1,20 @@
 //! `Queue`: each message once, in order, whole; full and empty; deaths on both sides.
 
-use super::run::{Kernel, begin, check, in_time, model, mortal, pass_time, process, with_death};
-use crate::{PopError, PushError, Queue, Segment};
+use super::run::{
+    Kernel, Mortality, begin, check, in_time, model, mortal, pass_time, process, with_death,
+};
+use crate::{OnDeath, PopError, PushError, Queue, Segment};
 
 /// A message of two words, so that half of one would be seen.
 type Twin = [u64; 2];
 
 fn queue(capacity: usize, messages: u64) -> Queue<Twin> {
+    queue_with(capacity, messages, OnDeath::Redeliver)
+}
+
+fn queue_with(capacity: usize, messages: u64, on_death: OnDeath) -> Queue<Twin> {
     let segment = Segment::anonymous().expect("a segment");
-    let queue = segment.queue("queue", capacity).expect("a queue");
+    let queue = segment.queue_with("queue", capacity, on_death).expect("a queue");
     (1..=messages).for_each(|message| queue.push([message; 2]).expect("push"));
     begin(&segment);
     queue
@@ -183,6 +189,42 @@ fn a_death_of_a_consumer() {
         // One that died after it had taken a message took it along.
         assert!(all == [1, 2] || (taken.is_none() && all.len() == 1), "{all:?}");
     });
+}
+
+/// One dies, one of those that repair dies: a message that was begun is redelivered, or dropped, and
+/// counted once.
+#[test]
+fn two_deaths_of_consumers() {
+    /// More than a pop takes.
+    const STEPS: usize = 40;
+    for on_death in [OnDeath::Redeliver, OnDeath::Drop] {
+        for first in 0..STEPS {
+            with_death(move |mortality| {
+                let queue = queue_with(4, 3, on_death);
+                let pops = [Mortality::after(first), mortality].map(|mortality| {
+                    let dying = queue.clone();
+                    mortal(1, &mortality, Kernel::Reports, move || pop(&dying))
+                        .join()
+                        .expect("a process")
+                });
+                let left = rest(&queue);
+                let gone = 3 - left.len() as u64;
+                assert_eq!(left, (gone + 1..=3).collect::<Vec<_>>());
+                let [dropped, redelivered] =
+                    [queue.stats().dropped, queue.stats().redelivered].map(u64::from);
+                let (popped, died) = (pops.iter().flatten().count() as u64, pops.contains(&None));
+                assert!(pops.iter().flatten().is_sorted(), "{pops:?}");
+                assert!(dropped + redelivered == 0 || died, "{dropped}, {redelivered} of none");
+                match on_death {
+                    // What went with the dead had been taken.
+                    OnDeath::Redeliver => assert!(dropped == 0 && (popped..=2).contains(&gone)),
+                    OnDeath::Drop => {
+                        assert!(redelivered == 0 && (popped + dropped..=2).contains(&gone));
+                    }
+                }
+            });
+        }
+    }
 }
 
 #[test]

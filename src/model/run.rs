@@ -65,6 +65,13 @@ pub(crate) struct Mortality {
     died: Arc<AtomicBool>,
 }
 
+impl Mortality {
+    /// A death after so many steps, in a model with another one.
+    pub(crate) fn after(steps: usize) -> Self {
+        Self { steps, died: Arc::default() }
+    }
+}
+
 /// From here on everything in the segment is modelled.
 pub(crate) fn begin(segment: &Segment) {
     process::be(0, None);

@@ -11,7 +11,7 @@ use crate::error::{ObjectError, SegmentError};
 use crate::os::shm;
 use crate::shared::Shared;
 use crate::sync::{Event, Mutex, Reset};
-use crate::{Array, AtomicCounter, Counter, Queue, Value};
+use crate::{Array, AtomicCounter, Counter, Value};
 
 pub(crate) mod attachment;
 pub(crate) mod backing;
@@ -428,15 +428,6 @@ impl Segment {
         init: T,
     ) -> Result<Array<T>, ObjectError> {
         self.find_or_create(name, (length, init))
-    }
-
-    /// The [`Queue`] of that name, created empty for `capacity` messages if there is none.
-    ///
-    /// # Errors
-    ///
-    /// See [`find_or_create`](Self::find_or_create).
-    pub fn queue<T: Shared>(&self, name: &str, capacity: usize) -> Result<Queue<T>, ObjectError> {
-        self.find_or_create(name, capacity)
     }
 
     /// The [`Event`] of that name, created unset if there is none.

@@ -33,6 +33,11 @@
 //!   it.
 //! * after that: nothing is left to do, but the producers are woken again.
 //!
+//! Where a dead consumer's message is to go with it ([`OnDeath::Drop`]), the next one that holds the
+//! head's lock moves `head.position` on over a message that was being worked on. Before that it notes
+//! this in `head.limit`, and counts it, which forgets what was being worked on: so a death in between
+//! neither counts twice nor redelivers.
+//!
 //! `interrupted` is for statistics: the low half names the position that is being worked on (plus
 //! one), the high half counts those that a death interrupted; one store changes both.
 //!
@@ -48,12 +53,13 @@ use std::time::Duration;
 
 use crate::data::attempt::{Attempt, popped, popped_in_time, pushed, pushed_in_time, settle};
 use crate::data::cells::{Cells, filled};
-use crate::error::{LockError, PopError, PushError};
+use crate::error::{LockError, ObjectError, PopError, PushError};
 use crate::layout;
 use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
 use crate::raw::lock::{Acquired, Release};
 use crate::raw::waiting::waits;
+use crate::segment::Segment;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located};
 use crate::shared::Shared;
@@ -85,8 +91,9 @@ pub use waitable::{Readable, Writable};
 ///
 /// A pushed message stays, exactly once, in order. A producer killed while it writes a message drops
 /// it whole: it is as if it had not pushed. A consumer killed before it has taken a message leaves
-/// it to the next one; once it has taken it, the message is its own and goes with it. Both are
-/// counted: [`stats`](Self::stats). Neither keeps anybody waiting: the kernel hands the dead one's
+/// it to the next one; once it has taken it, the message is its own and goes with it. (With
+/// [`OnDeath::Drop`], it goes with it from the moment on at which the consumer began to take it.) Both
+/// are counted: [`stats`](Self::stats). Neither keeps anybody waiting: the kernel hands the dead one's
 /// place on at once.
 ///
 /// # Memory ordering
@@ -95,11 +102,12 @@ pub use waitable::{Readable, Writable};
 pub struct Queue<T> {
     inner: Located<layout::Queue>,
     cells: Cells<T>,
+    on_death: OnDeath,
 }
 
 impl<T> Clone for Queue<T> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), cells: self.cells }
+        Self { inner: self.inner.clone(), ..*self }
     }
 }
 
@@ -113,11 +121,25 @@ impl<T> fmt::Debug for Queue<T> {
     }
 }
 
-/// What deaths interrupted in a [`Queue`].
+/// What becomes of a message of a [`Queue`] whose consumer died while it took it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u64)]
+pub enum OnDeath {
+    /// The next consumer gets it. The dead one may have read it, but has not returned from its call:
+    /// nobody has acted on it.
+    #[default]
+    Redeliver = 0,
+    /// Nobody gets it: it goes with the consumer, as one does whose consumer died just after its call
+    /// returned. Until the next consumer comes, the queue's length counts it.
+    Drop = 1,
+}
+
+/// What deaths interrupted in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStats {
-    /// Messages whose producer died before they were complete: dropped whole.
+    /// Messages that were dropped whole: their producer died before they were complete or, with
+    /// [`OnDeath::Drop`], their consumer before it had taken them.
     pub dropped: u32,
     /// Messages whose consumer died before it had taken them: given to the next one.
     pub redelivered: u32,
@@ -286,7 +308,11 @@ impl<T: Shared> Queue<T> {
     /// With the head's lock held by this thread, from a dead consumer.
     #[cold]
     fn recover_head(&self, queue: &layout::Queue) {
-        queue.head.count_interrupted(queue.head.position.load(Ordering::Relaxed));
+        let position = queue.head.position.load(Ordering::Relaxed);
+        match self.on_death {
+            OnDeath::Redeliver => queue.head.count_interrupted(position),
+            OnDeath::Drop => queue.head.complete_interrupted(position),
+        }
         // The dead one may not have come to it.
         queue.not_full.event.notify(Notify::All);
         queue.head.lock.mark_consistent();
@@ -466,6 +492,12 @@ impl<T: Shared> Queue<T> {
         self.len() == 0
     }
 
+    /// What becomes of a message whose consumer died while it took it.
+    #[must_use]
+    pub fn on_death(&self) -> OnDeath {
+        self.on_death
+    }
+
     /// How many messages there is room for.
     #[must_use]
     pub fn capacity(&self) -> usize {
@@ -475,9 +507,11 @@ impl<T: Shared> Queue<T> {
     /// What deaths interrupted.
     #[must_use]
     pub fn stats(&self) -> QueueStats {
-        QueueStats {
-            dropped: self.inner.tail.interrupted_count(),
-            redelivered: self.inner.head.interrupted_count(),
+        let dropped = self.inner.tail.interrupted_count();
+        let taken = self.inner.head.interrupted_count();
+        match self.on_death {
+            OnDeath::Redeliver => QueueStats { dropped, redelivered: taken },
+            OnDeath::Drop => QueueStats { dropped: dropped.wrapping_add(taken), redelivered: 0 },
         }
     }
 
@@ -526,9 +560,36 @@ const CELLS: usize = size_of::<layout::Queue>();
 
 waits!(Queue<T>, inner);
 
+impl Segment {
+    /// The [`Queue`] of that name, created empty for `capacity` messages if there is none. A message
+    /// whose consumer died while it took it is redelivered.
+    ///
+    /// # Errors
+    ///
+    /// See [`find_or_create`](Self::find_or_create).
+    pub fn queue<T: Shared>(&self, name: &str, capacity: usize) -> Result<Queue<T>, ObjectError> {
+        self.queue_with(name, capacity, OnDeath::Redeliver)
+    }
+
+    /// [`queue`](Self::queue), with a say in what becomes of a message whose consumer died while it
+    /// took it.
+    ///
+    /// # Errors
+    ///
+    /// See [`find_or_create`](Self::find_or_create).
+    pub fn queue_with<T: Shared>(
+        &self,
+        name: &str,
+        capacity: usize,
+        on_death: OnDeath,
+    ) -> Result<Queue<T>, ObjectError> {
+        self.find_or_create(name, (capacity, on_death))
+    }
+}
+
 #[allow(private_interfaces)] // sealed
 impl<T: Shared> Mechanics for Queue<T> {
-    type Init = usize;
+    type Init = (usize, OnDeath);
 
     const KIND: ObjectKind = ObjectKind::Queue;
     const TYPE_TAG: u64 = T::TYPE_TAG;
@@ -539,13 +600,14 @@ impl<T: Shared> Mechanics for Queue<T> {
         f.write_str(">")
     }
 
-    fn size(capacity: &usize) -> Result<u64, &'static str> {
+    fn size((capacity, _): &Self::Init) -> Result<u64, &'static str> {
         Cells::<T>::size(CELLS, *capacity)
     }
 
-    fn initialise(extent: &Extent, capacity: usize) -> Option<()> {
+    fn initialise(extent: &Extent, (capacity, on_death): Self::Init) -> Option<()> {
         let head = extent.head::<layout::Queue>()?;
         head.capacity.store(capacity as u64, Ordering::Relaxed);
+        head.on_death.store(on_death as u64, Ordering::Relaxed);
         head.closed.store(0, Ordering::Relaxed);
         head.tail.reset();
         head.head.reset();
@@ -559,11 +621,19 @@ impl<T: Shared> Mechanics for Queue<T> {
         let inner: Located<layout::Queue> = extent.head().ok_or("it is too small for a queue")?;
         let cells = Cells::attach(extent, CELLS, inner.capacity.load(Ordering::Relaxed))
             .ok_or("its capacity is not that of its memory")?;
-        Ok(Self { inner, cells })
+        let on_death = match inner.on_death.load(Ordering::Relaxed) {
+            0 => OnDeath::Redeliver,
+            1 => OnDeath::Drop,
+            _ => return Err("its policy for dead consumers is none"),
+        };
+        Ok(Self { inner, cells, on_death })
     }
 
-    fn fits(&self, init: &usize) -> Result<(), Misfit> {
-        let (found, wanted) = (self.cells.capacity(), *init as u64);
-        if wanted == found { Ok(()) } else { Err(("capacity", found, wanted)) }
+    fn fits(&self, (capacity, on_death): &Self::Init) -> Result<(), Misfit> {
+        let shape = [
+            ("capacity", self.cells.capacity(), *capacity as u64),
+            ("policy for dead consumers", self.on_death as u64, *on_death as u64),
+        ];
+        shape.into_iter().find(|(_, found, wanted)| found != wanted).map_or(Ok(()), Err)
     }
 }

@@ -1,6 +1,6 @@
 //! What is refused, and in which words.
 
-use outlive::{Array, LockError, ObjectError, PopError, PushError, Queue, Segment};
+use outlive::{Array, LockError, ObjectError, OnDeath, PopError, PushError, Queue, Segment};
 
 use super::driver::queue;
 use crate::observe::{Marked, overwrite};
@@ -33,6 +33,9 @@ fn another_type_or_capacity_is_refused_by_name() {
     let ObjectError::ShapeMismatch { what: "capacity", found: 3, expected: 4, .. } = error else {
         panic!("{error:?}");
     };
+    let error = segment.queue_with::<u64>("q", 3, OnDeath::Drop).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("policy for dead consumers"), "{text}");
     for impossible in [0, usize::MAX] {
         let error = segment.queue::<u64>("r", impossible).unwrap_err();
         assert!(matches!(error, ObjectError::InvalidShape { .. }), "{error:?}");

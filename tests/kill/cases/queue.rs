@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outlive::{PopError, PushError, Queue};
+use outlive::{OnDeath, PopError, PushError, Queue};
 
 use super::DEADLINE;
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
@@ -15,14 +15,18 @@ const REPAIR: u64 = 90;
 const PROBE: u64 = 99;
 
 fn queue(world: &World) -> &'static Queue<u64> {
-    Box::leak(Box::new(world.warm().queue("queue", CAPACITY).expect("queue")))
+    Box::leak(Box::new(world.warm().find("queue").expect("queue")))
+}
+
+/// Before it is found.
+fn create(world: &World, on_death: OnDeath, messages: u64) {
+    world.create();
+    let queue = world.warm().queue_with("queue", CAPACITY, on_death).expect("queue");
+    (1..=messages).for_each(|message| queue.push(message).expect("push"));
 }
 
 fn setup<const MESSAGES: u64>(world: &World) {
-    world.create();
-    for message in 1..=MESSAGES {
-        queue(world).push(message).expect("push");
-    }
+    create(world, OnDeath::Redeliver, MESSAGES);
 }
 
 fn push(world: &World) -> Operation {
@@ -153,6 +157,19 @@ fn popped<const OLD: u64>(world: &World, seen: &Seen) -> Verdict {
     Ok(())
 }
 
+/// As [`popped`], and nothing comes back of what was begun.
+fn popped_for_good(world: &World, seen: &Seen) -> Verdict {
+    // What is to go with the dead is in the queue until somebody else holds its head.
+    let left = queue(world).peek_all()?.len();
+    let stats = queue(world).stats();
+    popped::<3>(world, seen)?;
+    hold!(Lost, stats.redelivered == 0, "{stats:?}");
+    // Who is killed after its pop counts as complete or not; one that was dropped was not.
+    let gone = 3_u64.saturating_sub(left as u64);
+    hold!(Lost, gone >= seen.completed + u64::from(stats.dropped), "{stats:?}, {left} left");
+    Ok(())
+}
+
 /// A push against a full queue: one message was popped to make room, or more to free the waiter.
 fn pushed_full(world: &World, seen: &Seen) -> Verdict {
     let all = contents(queue(world))?;
@@ -263,6 +280,14 @@ pub(super) fn cases() -> Vec<Case> {
             operation: pop,
             repair: Some(pop_repair),
             contract: popped::<3>,
+            ..push_to_some()
+        },
+        Case {
+            name: "queue-pop-drop",
+            setup: |world| create(world, OnDeath::Drop, 3),
+            operation: pop,
+            repair: Some(pop_repair),
+            contract: popped_for_good,
             ..push_to_some()
         },
         Case {
