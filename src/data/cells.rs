@@ -86,6 +86,16 @@ impl<T> Cells<T> {
         }
     }
 
+    /// Where the messages lie.
+    #[cfg(loom)]
+    pub(super) fn memory(&self) -> impl Iterator<Item = core::ops::Range<usize>> {
+        let cells = (0..self.capacity as usize).filter_map(|index| self.cells.get(index));
+        cells.map(|stamp| {
+            let start = core::ptr::from_ref(stamp) as usize + message_offset::<T>();
+            start..start + bytes::stride::<T>()
+        })
+    }
+
     #[inline]
     pub(super) fn capacity(&self) -> u64 {
         self.capacity

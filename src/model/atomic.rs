@@ -30,9 +30,13 @@ std::thread_local! {
     /// Makes the loom atomic of each address that was used.
     static WORDS: RefCell<BTreeMap<usize, Make>> = const { RefCell::new(BTreeMap::new()) };
     static CHECKED: RefCell<BTreeMap<usize, Rc<dyn Any>>> = const { RefCell::new(BTreeMap::new()) };
+    /// The words that nobody accesses while another one may write them.
+    static ALONE: RefCell<BTreeMap<usize, Alone>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 type Make = fn(usize) -> Rc<dyn Any>;
+
+type Alone = Rc<loom::cell::UnsafeCell<()>>;
 
 /// How an access is to be made.
 enum Access<A> {
@@ -62,6 +66,20 @@ pub(crate) fn reset() {
     MODELLED.set(false);
     WORDS.take();
     CHECKED.take();
+    ALONE.take();
+}
+
+/// Within this range, from here on, an access that races with a write is an error, even though it is
+/// atomic. Loom lets a load see no store that is made after it, which a machine may: it notices that a
+/// reader does not keep a writer off only in this way.
+pub(crate) fn no_races(range: Range<usize>) {
+    ALONE.with_borrow_mut(|alone| {
+        alone.extend(range.step_by(8).map(|address| (address & !7, Alone::default())));
+    });
+}
+
+fn alone(address: usize) -> Option<Alone> {
+    ALONE.with_borrow(|alone| alone.get(&(address & !7)).cloned())
 }
 
 /// From here on all accesses are loom's, and only those to `range` are made. Words in it that were
@@ -149,6 +167,9 @@ macro_rules! atomics {
                     Access::Plain => self.0.load(ordering),
                     Access::Dead => 0,
                     Access::Checked(word) => {
+                        if let Some(alone) = alone(core::ptr::from_ref(self) as usize) {
+                            alone.with(|_| ());
+                        }
                         order_before_load(ordering);
                         told(self, "load", (), word.load(ordering))
                     }
@@ -160,6 +181,9 @@ macro_rules! atomics {
                     Access::Plain => self.0.store(value, ordering),
                     Access::Dead => {}
                     Access::Checked(word) => {
+                        if let Some(alone) = alone(core::ptr::from_ref(self) as usize) {
+                            alone.with_mut(|_| ());
+                        }
                         // Sees the newest store, so that the next one is newer than all.
                         word.fetch_add(0, Ordering::Relaxed);
                         loom::stop_exploring();

@@ -2,6 +2,7 @@
 //! that are given back; deaths on both sides. What is written and read in place is seen by no model,
 //! but published and taken as copies are.
 
+use super::atomic::no_races;
 use super::run::{
     Kernel, begin, check, in_time, model, mortal, pass_time, process, with_death,
     with_death_bounded,
@@ -18,6 +19,7 @@ fn queue(capacity: usize, messages: u64) -> ByteQueue {
     let queue = segment.byte_queue("queue", capacity).expect("a queue");
     (1..=messages).for_each(|number| push(&queue, number));
     begin(&segment);
+    no_races(queue.memory());
     queue
 }
 

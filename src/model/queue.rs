@@ -1,5 +1,6 @@
 //! `Queue`: each message once, in order, whole; full and empty; deaths on both sides.
 
+use super::atomic::no_races;
 use super::run::{
     Kernel, Mortality, begin, check, in_time, model, mortal, pass_time, process, with_death,
 };
@@ -17,6 +18,7 @@ fn queue_with(capacity: usize, messages: u64, on_death: OnDeath) -> Queue<Twin> 
     let queue = segment.queue_with("queue", capacity, on_death).expect("a queue");
     (1..=messages).for_each(|message| queue.push([message; 2]).expect("push"));
     begin(&segment);
+    queue.memory().for_each(no_races);
     queue
 }
 

@@ -2,6 +2,7 @@
 //! both sides, and who takes over. What is written in place is written by no model, but published as
 //! slices are.
 
+use super::atomic::no_races;
 use super::run::{
     Kernel, begin, check, in_time, model, mortal, pass_time, process, with_death,
     with_death_bounded,
@@ -20,6 +21,7 @@ fn ring_with<T: Shared>(capacity: usize, messages: &[T]) -> Spsc<T> {
     let ring = segment.spsc("ring", capacity).expect("a ring");
     ring.producer().expect("producer").push_slice(messages).expect("push");
     begin(&segment);
+    no_races(ring.memory());
     ring
 }
 

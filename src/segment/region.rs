@@ -246,6 +246,12 @@ impl<T: Shared> Elements<T> {
         self.count
     }
 
+    #[cfg(loom)]
+    pub(crate) fn memory(&self) -> core::ops::Range<usize> {
+        let start = self.start.addr().get();
+        start..start + self.count * bytes::packed_stride::<T>()
+    }
+
     #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<Slot<T>> {
         if index >= self.count {
@@ -272,6 +278,12 @@ unsafe impl Send for Bytes {}
 unsafe impl Sync for Bytes {}
 
 impl Bytes {
+    #[cfg(loom)]
+    pub(crate) fn memory(&self) -> core::ops::Range<usize> {
+        let start = self.start.addr().get();
+        start..start + self.count
+    }
+
     /// The word that starts at an offset.
     #[inline]
     pub(crate) fn word(&self, offset: usize) -> Option<&AtomicU64> {

@@ -83,6 +83,11 @@ pub(super) struct Ring {
 }
 
 impl Ring {
+    #[cfg(loom)]
+    pub(super) fn memory(&self) -> core::ops::Range<usize> {
+        self.bytes.memory()
+    }
+
     /// Of whole words.
     pub(super) fn new(bytes: Bytes, capacity: u64) -> Self {
         let mask = capacity.is_power_of_two().then(|| capacity - 1);

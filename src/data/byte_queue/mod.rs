@@ -136,6 +136,14 @@ impl fmt::Debug for ByteQueue {
     }
 }
 
+#[cfg(loom)]
+impl ByteQueue {
+    /// Where frames lie, which are read and written by one side at a time.
+    pub(crate) fn memory(&self) -> core::ops::Range<usize> {
+        self.ring.memory()
+    }
+}
+
 /// How long an attempt waits for the others of its side. At work they take microseconds; one that is
 /// stopped, or has a guard, may take as long as it likes.
 const BRIEFLY: Duration = Duration::from_millis(1);

@@ -170,6 +170,14 @@ impl<T> Queue<T> {
     }
 }
 
+#[cfg(loom)]
+impl<T> Queue<T> {
+    /// Where messages lie, which are read and written under the locks only.
+    pub(crate) fn memory(&self) -> impl Iterator<Item = core::ops::Range<usize>> {
+        self.cells.memory()
+    }
+}
+
 impl<T: Shared> Queue<T> {
     // ---- producers
 

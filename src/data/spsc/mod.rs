@@ -120,6 +120,14 @@ impl<T> fmt::Debug for Spsc<T> {
     }
 }
 
+#[cfg(loom)]
+impl<T: Shared> Spsc<T> {
+    /// Where messages lie, which are read and written by one side at a time.
+    pub(crate) fn memory(&self) -> core::ops::Range<usize> {
+        self.slots.memory()
+    }
+}
+
 /// The half of a position that `begun` has room for. The two sides are never further apart than the
 /// capacity.
 const fn low(position: u64) -> u64 {
