@@ -116,6 +116,44 @@ impl ByteQueue {
         room.is_none_or(|room| needed <= room) || self.is_closed()
     }
 
+    /// The case that is to be fast: room, and no other producer. False says nothing.
+    #[inline]
+    fn push_at_once(&self, message: &[u8]) -> bool {
+        let Ok(queue) = self.inner.writable() else { return false };
+        if message.len() > self.max_message() || !queue.tail.lock.take_at_once() {
+            return false;
+        }
+        let size = frame::size(message.len() as u64);
+        let done = match self.place(queue, size) {
+            Ok(Attempt::Done((position, place))) => match self.ring.room(place, message.len()) {
+                Some(run) => {
+                    queue.tail.start();
+                    run.write(message);
+                    self.publish(queue, (position, place), message.len());
+                    true
+                }
+                None => false,
+            },
+            _ => false,
+        };
+        queue.tail.lock.unlock(Release::Clean);
+        done
+    }
+
+    /// With the tail's lock held: pushes what is in the first so many bytes of a place.
+    #[inline]
+    fn publish(
+        &self,
+        queue: &layout::ByteQueue,
+        (position, place): (Position, Place),
+        length: usize,
+    ) {
+        self.ring.fill(position.bytes(), place, length);
+        // This publishes the message.
+        queue.tail.advance(position.after(place.total(frame::size(length as u64))));
+        queue.not_empty.event.notify(Notify::One);
+    }
+
     #[inline]
     fn attempt_grant(
         &self,
@@ -182,7 +220,16 @@ impl ByteQueue {
     /// [`Closed`](BytePushError::Closed); [`Lock`](BytePushError::Lock), with
     /// [`Deadlock`](LockError::Deadlock) if this thread has a [`Grant`].
     pub fn push(&self, message: &[u8]) -> Result<(), BytePushError> {
-        self.grant_until(message.len(), self.inner.forever()).map(|grant| grant.push(message))
+        if self.push_at_once(message) {
+            Ok(())
+        } else {
+            self.push_until(message, self.inner.forever())
+        }
+    }
+
+    #[cold]
+    fn push_until(&self, message: &[u8], deadline: Deadline) -> Result<(), BytePushError> {
+        self.grant_until(message.len(), deadline).map(|grant| grant.push(message))
     }
 
     /// Appends a message if there is room. Consumers are not waited for, and other producers for at
@@ -194,6 +241,11 @@ impl ByteQueue {
     /// [`WouldBlock`](LockError::WouldBlock) while another producer has a [`Grant`] or is stopped; and
     /// those of [`push`](Self::push).
     pub fn try_push(&self, message: &[u8]) -> Result<(), BytePushError> {
+        if self.push_at_once(message) { Ok(()) } else { self.try_push_slowly(message) }
+    }
+
+    #[cold]
+    fn try_push_slowly(&self, message: &[u8]) -> Result<(), BytePushError> {
         self.grant_at_once(message.len()).map(|grant| grant.push(message))
     }
 
@@ -204,8 +256,7 @@ impl ByteQueue {
     /// [`TimedOut`](BytePushError::TimedOut), never before the time is up, and those of
     /// [`push`](Self::push).
     pub fn push_timeout(&self, message: &[u8], timeout: Duration) -> Result<(), BytePushError> {
-        let deadline = self.inner.within(timeout);
-        self.grant_until(message.len(), deadline).map(|grant| grant.push(message))
+        self.push_until(message, self.inner.within(timeout))
     }
 
     /// Room for a message of `length` bytes, to be written in place; sleeps while there is too little.
@@ -248,21 +299,15 @@ impl Grant<'_> {
     }
 
     /// Copies a message to where it belongs, and pushes it.
-    #[inline]
     fn push(self, message: &[u8]) {
         self.run.write(message);
         self.publish(message.len());
     }
 
     /// Pushes what is in the first so many bytes.
-    #[inline]
     fn publish(self, length: usize) {
         let queue = self.node();
-        self.queue.ring.fill(self.position.bytes(), self.place, length);
-        let total = self.place.total(frame::size(length as u64));
-        // This publishes the message.
-        queue.tail.advance(self.position.after(total));
-        queue.not_empty.event.notify(Notify::One);
+        self.queue.publish(queue, (self.position, self.place), length);
         queue.tail.lock.unlock(Release::Clean);
         mem::forget(self);
     }

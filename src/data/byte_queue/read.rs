@@ -105,6 +105,37 @@ impl ByteQueue {
         head.up_to(self.inner.tail.at(Ordering::Relaxed)) != 0 || self.is_closed()
     }
 
+    /// The case that is to be fast: a message, and no other consumer. False says nothing; `buffer` is
+    /// as it was then.
+    #[inline]
+    fn pop_at_once(&self, buffer: &mut Vec<u8>) -> bool {
+        let Ok(queue) = self.inner.writable() else { return false };
+        if !self.has_message() || !queue.head.lock.take_at_once() {
+            return false;
+        }
+        let head = queue.head.at(Ordering::Relaxed);
+        // Acquire: pairs with the Release in `advance`: what is there was written.
+        let used = head.up_to(queue.tail.at(Ordering::Acquire));
+        let frame = if used == 0 { None } else { self.ring.message(head.bytes(), used) };
+        if let Some(frame) = frame {
+            queue.head.start();
+            buffer.clear();
+            frame.run.append_to(buffer);
+            Self::take(queue, head, frame);
+        }
+        queue.head.lock.unlock(Release::Clean);
+        frame.is_some()
+    }
+
+    /// With the head's lock held: takes the message at a position.
+    #[inline]
+    fn take(queue: &layout::ByteQueue, position: Position, frame: Frame) {
+        // This takes the message.
+        queue.head.advance(position.after(frame.total));
+        // All: how much room each of them waits for is not known.
+        queue.not_full.event.notify(Notify::All);
+    }
+
     #[inline]
     fn attempt_read(&self, deadline: Option<Deadline>) -> Result<Attempt<Message<'_>>, LockError> {
         let queue = self.inner.writable()?;
@@ -152,7 +183,9 @@ impl ByteQueue {
     /// [`Corrupt`](LockError::Corrupt) if something else wrote to the queue's memory: all that was in
     /// it is dropped then, and it goes on empty.
     pub fn pop(&self) -> Result<Vec<u8>, PopError> {
-        self.read_until(self.inner.forever()).map(Message::into_vec)
+        let mut message = Vec::new();
+        self.pop_into(&mut message)?;
+        Ok(message)
     }
 
     /// Takes the oldest message if there is one. Producers are not waited for, and other consumers for
@@ -164,7 +197,9 @@ impl ByteQueue {
     /// [`WouldBlock`](LockError::WouldBlock) while another consumer has a [`Message`] or is stopped;
     /// and those of [`pop`](Self::pop).
     pub fn try_pop(&self) -> Result<Vec<u8>, PopError> {
-        self.read_at_once().map(Message::into_vec)
+        let mut message = Vec::new();
+        self.try_pop_into(&mut message)?;
+        Ok(message)
     }
 
     /// Takes the oldest message, sleeping for at most `timeout` while the queue is empty.
@@ -174,7 +209,9 @@ impl ByteQueue {
     /// [`TimedOut`](PopError::TimedOut), never before the time is up, and those of
     /// [`pop`](Self::pop).
     pub fn pop_timeout(&self, timeout: Duration) -> Result<Vec<u8>, PopError> {
-        self.read_until(self.inner.within(timeout)).map(Message::into_vec)
+        let mut message = Vec::new();
+        self.pop_into_timeout(&mut message, timeout)?;
+        Ok(message)
     }
 
     /// [`pop`](Self::pop) in place of what is in `buffer`, whose memory is used again. On an error it
@@ -184,7 +221,12 @@ impl ByteQueue {
     ///
     /// Those of [`pop`](Self::pop).
     pub fn pop_into(&self, buffer: &mut Vec<u8>) -> Result<(), PopError> {
-        self.read_until(self.inner.forever()).map(|message| message.copy_to(buffer))
+        if self.pop_at_once(buffer) { Ok(()) } else { self.pop_until(buffer, self.inner.forever()) }
+    }
+
+    #[cold]
+    fn pop_until(&self, buffer: &mut Vec<u8>, deadline: Deadline) -> Result<(), PopError> {
+        self.read_until(deadline).map(|message| message.copy_to(buffer))
     }
 
     /// [`try_pop`](Self::try_pop) in place of what is in `buffer`. On an error it stays as it is.
@@ -193,6 +235,11 @@ impl ByteQueue {
     ///
     /// Those of [`try_pop`](Self::try_pop).
     pub fn try_pop_into(&self, buffer: &mut Vec<u8>) -> Result<(), PopError> {
+        if self.pop_at_once(buffer) { Ok(()) } else { self.try_pop_slowly(buffer) }
+    }
+
+    #[cold]
+    fn try_pop_slowly(&self, buffer: &mut Vec<u8>) -> Result<(), PopError> {
         self.read_at_once().map(|message| message.copy_to(buffer))
     }
 
@@ -207,7 +254,7 @@ impl ByteQueue {
         buffer: &mut Vec<u8>,
         timeout: Duration,
     ) -> Result<(), PopError> {
-        self.read_until(self.inner.within(timeout)).map(|message| message.copy_to(buffer))
+        self.pop_until(buffer, self.inner.within(timeout))
     }
 
     /// The oldest message where it is; sleeps while the queue is empty. Other consumers wait until the
@@ -252,12 +299,6 @@ impl<'a> Message<'a> {
         self
     }
 
-    fn into_vec(self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        self.copy_to(&mut bytes);
-        bytes
-    }
-
     /// Takes the message.
     #[inline]
     fn copy_to(self, buffer: &mut Vec<u8>) {
@@ -270,10 +311,7 @@ impl<'a> Message<'a> {
     #[inline]
     fn take(&self) {
         let queue = self.node();
-        // This takes the message.
-        queue.head.advance(self.position.after(self.frame.total));
-        // All: how much room each of them waits for is not known.
-        queue.not_full.event.notify(Notify::All);
+        ByteQueue::take(queue, self.position, self.frame);
         queue.head.lock.unlock(Release::Clean);
     }
 
