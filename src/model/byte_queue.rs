@@ -170,6 +170,21 @@ fn the_length_is_one_that_there_was() {
 }
 
 #[test]
+fn the_length_counts_what_is_there_all_the_time() {
+    model(|| {
+        let queue = queue(TWO, 1);
+        let peer = queue.clone();
+        let other = process(1, move || {
+            push(&peer, 2);
+            assert_eq!(pop(&peer), 1);
+        });
+        assert!(!queue.is_empty(), "never empty");
+        assert!((1..=2).contains(&queue.len()), "never empty");
+        other.join().expect("a process");
+    });
+}
+
+#[test]
 fn a_message_that_is_kept_goes_to_the_next_consumer() {
     model(|| {
         let queue = queue(TWO, 0);

@@ -145,6 +145,20 @@ fn the_length_is_one_that_there_was() {
 }
 
 #[test]
+fn the_length_counts_what_is_there_all_the_time() {
+    model(|| {
+        let queue = queue(2, 1);
+        let peer = queue.clone();
+        let other = process(1, move || {
+            peer.push([2; 2]).expect("push");
+            assert_eq!(pop(&peer), 1);
+        });
+        assert!((1..=2).contains(&queue.len()), "never empty");
+        other.join().expect("a process");
+    });
+}
+
+#[test]
 fn a_death_of_a_producer() {
     with_death(|mortality| {
         let queue = queue(2, 0);

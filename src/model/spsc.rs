@@ -47,6 +47,20 @@ fn one_to_one_through_a_full_and_an_empty_ring() {
     });
 }
 
+#[test]
+fn the_length_counts_what_is_there_all_the_time() {
+    model(|| {
+        let ring = ring_with(2, &[[1; 2]]);
+        let there = ring.clone();
+        let other = process(1, move || {
+            there.producer().expect("producer").push([2; 2]).expect("push");
+            assert_eq!(one(there.consumer().expect("consumer").pop().expect("pop")), 1);
+        });
+        assert!((1..=2).contains(&ring.len()), "never empty");
+        other.join().expect("a process");
+    });
+}
+
 /// The copy beside the position is that of the newest message, or is not used.
 #[test]
 fn small_messages_around_the_ring() {

@@ -160,7 +160,7 @@ impl<T> Queue<T> {
                 tail = tail.wrapping_add(1);
             }
             length = tail.saturating_sub(head).min(self.cells.capacity());
-            let now = self.inner.head.position.load(Ordering::Relaxed);
+            let now = self.inner.head.position.load(Ordering::Acquire);
             if now == head {
                 break;
             }

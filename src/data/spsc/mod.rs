@@ -199,7 +199,7 @@ impl<T> Spsc<T> {
     fn length(&self) -> u64 {
         // Acquire: in this order, so that the head is never ahead of the tail.
         let head = self.inner.head.position.load(Ordering::Acquire);
-        let tail = self.inner.tail.position.load(Ordering::Acquire);
+        let tail = self.inner.tail.position.load(Ordering::Relaxed);
         tail.wrapping_sub(head).min(self.capacity)
     }
 
