@@ -185,7 +185,8 @@ impl<T: Shared> Queue<T> {
     #[cold]
     fn recover_tail(&self, queue: &layout::Queue) {
         let position = queue.tail.position.load(Ordering::Relaxed);
-        if self.cells.is_filled(position, Ordering::Acquire) {
+        // Relaxed: what the dead one stored came before the kernel's mark.
+        if self.cells.is_filled(position, Ordering::Relaxed) {
             queue.tail.advance(position);
         } else {
             queue.tail.count_interrupted(position);
