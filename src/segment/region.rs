@@ -63,6 +63,12 @@ impl Extent {
         Some(Self { anchor, start, length })
     }
 
+    /// A part of it, as the memory of an object that this one is made of. At a multiple of 64.
+    pub(crate) fn part(&self, offset: usize, size: usize) -> Option<Self> {
+        let start = checked(self.start, self.length, offset as u64, size, 64)?;
+        Some(Self { anchor: Arc::clone(&self.anchor), start, length: size })
+    }
+
     /// The structure at the start.
     pub(crate) fn head<L: Plain>(&self) -> Option<Located<L>> {
         let place = checked(self.start, self.length, 0, size_of::<L>(), align_of::<L>())?;
