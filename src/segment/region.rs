@@ -14,6 +14,7 @@ use crate::raw::bytes::{self, Run, Slot};
 use crate::raw::deadline::Deadline;
 use crate::raw::waiting::Waiting;
 use crate::seam::atomic::AtomicU64;
+use crate::segment::Segment;
 use crate::segment::attachment::{Anchor, Attachment};
 use crate::shared::Shared;
 
@@ -53,6 +54,11 @@ pub(crate) struct Extent {
     start: NonNull<u8>,
     length: usize,
 }
+
+// SAFETY: an address that is only made into checked references to shared structures.
+unsafe impl Send for Extent {}
+// SAFETY: as above.
+unsafe impl Sync for Extent {}
 
 impl Extent {
     /// The bytes `offset..offset + size` of the segment; None if they do not lie within it.
@@ -155,6 +161,11 @@ impl<L: Plain> Located<L> {
     #[inline]
     pub(crate) fn writable(&self) -> Result<&L, LockError> {
         if self.writable { Ok(self) } else { Err(LockError::ReadOnly) }
+    }
+
+    /// The segment that it is in.
+    pub(crate) fn segment(&self) -> Segment {
+        Segment { attachment: Arc::clone(self.anchor.attachment()) }
     }
 
     pub(crate) fn is_writable(&self) -> bool {

@@ -116,7 +116,7 @@ impl ByteQueue {
     }
 
     #[inline]
-    fn attempt_grant(
+    pub(in crate::data) fn attempt_grant(
         &self,
         length: usize,
         deadline: Option<Deadline>,
@@ -252,7 +252,7 @@ impl Grant<'_> {
 
     /// Copies a message to where it belongs, and pushes it.
     #[inline]
-    fn push(self, message: &[u8]) {
+    pub(in crate::data) fn push(self, message: &[u8]) {
         self.run.write(message);
         self.publish(message.len());
     }

@@ -40,6 +40,8 @@ mod end;
 mod frame;
 mod grant;
 mod read;
+#[cfg(feature = "serde")]
+mod typed;
 mod waitable;
 
 use std::fmt;
@@ -48,7 +50,7 @@ use std::time::Duration;
 
 use crate::data::QueueStats;
 use crate::error::{LockError, ObjectError};
-use crate::layout::{self, ByteQueueEnd, RobustNode};
+use crate::layout::{self, ByteQueueEnd, EventCount, RobustNode};
 use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
 use crate::raw::lock::{Acquired, Release};
@@ -137,7 +139,7 @@ impl fmt::Debug for ByteQueue {
 }
 
 /// What a single attempt came to.
-enum Attempt<R> {
+pub(super) enum Attempt<R> {
     Done(R),
     /// Too full, or empty.
     Unready,
@@ -192,6 +194,40 @@ impl ByteQueue {
         }
         let (sleep, other_end) = sleep(self.inner.writable()?);
         sleep.event.look_and_wait_beside(&other_end.lock, deadline, worthwhile, ready).transpose()
+    }
+
+    /// For an object that has this queue as a part: where its consumers sleep.
+    #[inline]
+    pub(super) fn not_empty(&self) -> &EventCount {
+        &self.inner.not_empty.event
+    }
+
+    /// The same for its producers.
+    #[inline]
+    pub(super) fn not_full(&self) -> &EventCount {
+        &self.inner.not_full.event
+    }
+
+    /// Whether a message of so many bytes finds room, or never will.
+    pub(super) fn takes(&self, length: usize) -> bool {
+        length > self.max_message() || self.has_room(frame::size(length as u64))
+    }
+
+    /// Drops what is in it. Waits for those at work.
+    pub(super) fn clear(&self, deadline: Deadline) -> Result<(), LockError> {
+        let queue = self.inner.writable()?;
+        if queue.tail.lock.lock(deadline)? == Acquired::OwnerDied {
+            Self::recover_tail(queue);
+        }
+        let cleared = queue.head.lock.lock(deadline).map(|acquired| {
+            if acquired == Acquired::OwnerDied {
+                Self::recover_head(queue);
+            }
+            queue.head.jump_to(queue.tail.progress());
+            queue.head.lock.unlock(Release::Clean);
+        });
+        queue.tail.lock.unlock(Release::Clean);
+        cleared
     }
 
     /// How many messages there were at one moment during the call.

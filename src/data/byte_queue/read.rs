@@ -63,7 +63,7 @@ impl fmt::Debug for Message<'_> {
 impl ByteQueue {
     /// With the head's lock held by this thread, from a dead consumer.
     #[cold]
-    fn recover_head(queue: &layout::ByteQueue) {
+    pub(super) fn recover_head(queue: &layout::ByteQueue) {
         // The dead one may not have come to it.
         queue.not_full.event.notify(Notify::All);
         queue.head.recover();
@@ -99,13 +99,16 @@ impl ByteQueue {
     /// Whether an attempt might succeed, or fail for another reason than an empty queue. Without a
     /// lock.
     #[inline]
-    pub(super) fn has_message(&self) -> bool {
+    pub(in crate::data) fn has_message(&self) -> bool {
         let head = self.inner.head.at(Ordering::Relaxed);
         head.up_to(self.inner.tail.at(Ordering::Relaxed)) != 0 || self.is_closed()
     }
 
     #[inline]
-    fn attempt_read(&self, deadline: Option<Deadline>) -> Result<Attempt<Message<'_>>, LockError> {
+    pub(in crate::data) fn attempt_read(
+        &self,
+        deadline: Option<Deadline>,
+    ) -> Result<Attempt<Message<'_>>, LockError> {
         let queue = self.inner.writable()?;
         // A look without the lock keeps idle consumers out of one another's way.
         if !self.has_message() {
@@ -265,7 +268,7 @@ impl<'a> Message<'a> {
         self
     }
 
-    fn into_vec(self) -> Vec<u8> {
+    pub(in crate::data) fn into_vec(self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.copy_to(&mut bytes);
         bytes
@@ -273,7 +276,7 @@ impl<'a> Message<'a> {
 
     /// Takes the message.
     #[inline]
-    fn copy_to(self, buffer: &mut Vec<u8>) {
+    pub(in crate::data) fn copy_to(self, buffer: &mut Vec<u8>) {
         buffer.clear();
         self.frame.run.append_to(buffer);
         self.take();
