@@ -147,10 +147,18 @@ impl Acceptor {
     ///
     /// # Errors
     ///
-    /// [`Empty`](AcceptError::Empty), and those of [`accept`](Self::accept).
+    /// [`Empty`](AcceptError::Empty), and those of [`accept`](Self::accept);
+    /// [`WouldBlock`](LockError::WouldBlock) also while another one is stopped in the middle of
+    /// connecting or accepting.
     pub fn try_accept(&self) -> Result<PipeEnd, AcceptError> {
+        /// For others that connect or accept at the moment, which takes microseconds.
+        const BRIEFLY: Duration = Duration::from_millis(100);
         self.mine()?;
-        self.listener.accept_first(self.listener.inner.forever())?.ok_or(AcceptError::Empty)
+        match self.listener.accept_first(self.listener.inner.within(BRIEFLY)) {
+            Ok(accepted) => accepted.ok_or(AcceptError::Empty),
+            Err(LockError::TimedOut { .. }) => Err(LockError::WouldBlock.into()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Accepts a connection, sleeping for at most `timeout` until somebody wants one.
