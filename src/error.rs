@@ -1,10 +1,18 @@
 //! The errors of every family: what happened, to which object, and what to do about it.
 
+mod pipe;
+#[cfg(feature = "serde")]
+mod typed;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use pipe::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
+#[cfg(feature = "serde")]
+pub use typed::{TypedRecvError, TypedSendError};
 
 /// A system call that failed: which one, on what, and the kernel's errno.
 // Boxed, so that results which may hold one stay small on the paths that are to be fast.
@@ -607,7 +615,7 @@ pub enum RoleError {
     /// A live thread has it.
     #[error("the channel has a {role}{}: there can be one at a time", held_by(holder.as_deref()))]
     Taken {
-        /// "producer" or "consumer".
+        /// "producer" or "consumer", "first end" or "second end".
         role: &'static str,
         /// Who has it, if that is known.
         holder: Option<Box<Holder>>,

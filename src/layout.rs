@@ -324,6 +324,38 @@ shared! {
         spare: [AtomicU64; 2] = 48,
     }
 
+    /// Pipe: the byte queue to the first end follows, then, if it is duplex, the one to the second end.
+    /// See `data::pipe`.
+    struct Pipe: 192 / 64 {
+        /// `data::Flow` as a number.
+        flow: AtomicU64 = 0,
+        /// Of each queue, in bytes, as it was asked for.
+        capacity: AtomicU64 = 8,
+        /// A place of a listener's: who asked for it, and whether it was accepted. See `data::listener`.
+        ticket: AtomicU64 = 16,
+        spare: [AtomicU64; 5] = 24,
+        first: Share = 64,
+        second: Share = 128,
+    }
+
+    /// Listener: shares, one for each acceptor, and the pipes follow. See `data::listener`.
+    struct Listener: 256 / 64 {
+        lock: RobustNode = 0,
+        /// For how many connections there are pipes.
+        connections: AtomicU64 = 40,
+        /// Of each pipe, in bytes each way.
+        capacity: AtomicU64 = 48,
+        /// For how many acceptors there are shares.
+        acceptors: AtomicU64 = 56,
+        /// The last ticket that was drawn.
+        ticket: AtomicU64 = 64,
+        spare: [AtomicU64; 7] = 72,
+        /// Acceptors sleep here.
+        arrivals: QueueSleep = 128,
+        /// Those who connect sleep here.
+        changes: QueueSleep = 192,
+    }
+
     /// RwLock<T>: shares and then the data follow. See `sync::rwlock`.
     struct RwLock: 128 / 64 {
         /// Held by the writer, and by one that waits for readers to leave: no new ones enter.

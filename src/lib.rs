@@ -33,6 +33,8 @@
 //! | the same from one to one, as fast as can be | [`Spsc`] |
 //! | to hand on messages of any length, in place if they are long | [`ByteQueue`] |
 //! | messages that everybody gets who subscribes | [`Broadcast`] |
+//! | to talk with one other, and hear when it is gone | [`Pipe`], [`pipe()`](fn@pipe) |
+//! | such a pipe with whoever asks for one | [`Listener`] |
 //! | the last state of something, for readers that nobody holds up | [`Latest`] |
 //! | to wait for something to happen | [`Event`] |
 //! | to wait for the first of several things, files and children included | [`wait_any`], [`Bridge`] |
@@ -57,6 +59,7 @@
 //! | `shared_memory` | `Segment::in_shmem`: a segment in an existing `shared_memory::Shmem` |
 //! | `raw_sync` | `compat::RobustEvent`: `raw_sync`'s event traits on a robust event |
 //! | `lock_api` | `compat::RawMutex`: `lock_api`'s mutex traits on a robust mutex |
+//! | `serde` | `send` and `recv` of [`ByteQueue`] and [`PipeEnd`]: values of any serde type as messages |
 //!
 //! # Platform
 //!
@@ -102,16 +105,22 @@ mod shared;
 mod sync;
 
 pub use data::{
+    Acceptor, Flow, Listener, ListenerOptions, Pipe, PipeEnd, PipeWritable, Side, pipe,
+};
+pub use data::{
     Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Broadcast, ByteQueue, Changed,
     Consumer, Counter, CounterGuard, Drain, Grant, Iter, Latest, Message, OnDeath, Producer, Queue,
     QueueStats, ReadChunk, Readable, ReadableBytes, Slow, Spsc, Start, Subscriber, Value,
     ValueGuard, Version, Writable, WritableBytes, WriteChunk,
 };
+pub use error::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
 pub use error::{
     ArrayError, BarrierError, BytePushError, Holder, LockError, ObjectError, OsError, PopError,
     PushError, RecvError, RoleError, SegmentError, SemaphoreError, SetError, SubscribeError,
     WaitError,
 };
+#[cfg(feature = "serde")]
+pub use error::{TypedRecvError, TypedSendError};
 pub use outlive_derive::Shared;
 pub use raw::waiting::Waiting;
 pub use segment::{Backing, Object, ObjectInfo, ObjectKind, Segment, SegmentOptions};

@@ -18,10 +18,14 @@ use serde_json::Value;
 const ENDLESS: &str = "1000000000000";
 
 fn program() -> PathBuf {
+    example("shared_counter")
+}
+
+fn example(name: &str) -> PathBuf {
     // This file is target/<profile>/deps/examples-<hash>.
     let this = std::env::current_exe().expect("current_exe");
     let profile = this.parent().and_then(Path::parent).expect("a profile directory");
-    let program = profile.join("examples/shared_counter");
+    let program = profile.join("examples").join(name);
     assert!(
         program.exists(),
         "{} is missing: run `cargo build --examples` (with the profile of this test)",
@@ -373,4 +377,20 @@ fn a_segment_of_another_program_is_not_joined() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("is not one of a shared_counter"), "{said}");
     assert!(segment.objects().expect("objects").is_empty());
+}
+
+/// Its child is killed in the middle of its work.
+#[test]
+fn the_pipe_example_sees_the_end_of_its_child() {
+    support::watchdog();
+    for _ in 0..5 {
+        let output = Command::new(example("pipe")).output().expect("run the example");
+        let (said, errors) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && errors.is_empty(), "{said}{errors}");
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines.len(), 5, "{said}");
+        assert_eq!(lines[2], "the square of 3 is 9");
+        assert!(lines[3].contains("end of file") && lines[4].contains("broken pipe"), "{said}");
+    }
 }

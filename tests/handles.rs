@@ -37,6 +37,14 @@ fn handles_are_owned_cloned_sent_and_shared() {
     is_handle::<Semaphore>();
     is_handle::<Barrier>();
     is_handle::<Latest<[f64; 3]>>();
+    is_handle::<outlive::Pipe>();
+    is_handle::<outlive::Listener>();
+    is_error::<outlive::PipeError>();
+    is_error::<outlive::PipeSendError>();
+    is_error::<outlive::PipeRecvError>();
+    is_error::<outlive::ListenError>();
+    is_error::<outlive::AcceptError>();
+    is_error::<outlive::ConnectError>();
     is_error::<SegmentError>();
     is_error::<ObjectError>();
     is_error::<LockError>();

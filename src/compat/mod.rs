@@ -22,6 +22,6 @@ pub use self::lock_api::RawMutex;
 pub use self::raw_sync::RobustEvent;
 
 /// Compiles the new code of the migration page, which uses both features.
-#[cfg(all(doctest, feature = "shared_memory", feature = "raw_sync"))]
+#[cfg(all(doctest, feature = "shared_memory", feature = "raw_sync", feature = "serde"))]
 #[doc = include_str!("../../docs/migration.md")]
 struct MigrationPage;

@@ -7,9 +7,13 @@ mod byte_queue;
 mod cells;
 mod counter;
 mod latest;
+mod listener;
+mod pipe;
 mod queue;
 mod queue_end;
 mod spsc;
+#[cfg(feature = "serde")]
+mod typed;
 mod value;
 
 pub use array::{Array, ArrayGuard, ArrayIter, AtomicElement};
@@ -17,6 +21,8 @@ pub use broadcast::{Broadcast, Slow, Start, Subscriber};
 pub use byte_queue::{ByteQueue, Grant, Message, ReadableBytes, WritableBytes};
 pub use counter::{AtomicCounter, Counter, CounterGuard};
 pub use latest::{Changed, Latest, Version};
+pub use listener::{Acceptor, Listener, ListenerOptions};
+pub use pipe::{Flow, Pipe, PipeEnd, PipeWritable, Side, pipe};
 pub use queue::{Drain, Iter, OnDeath, Queue, QueueStats, Readable, Writable};
 pub use spsc::{Consumer, Producer, ReadChunk, Spsc, WriteChunk};
 pub use value::{Value, ValueGuard};

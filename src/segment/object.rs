@@ -53,10 +53,14 @@ pub enum ObjectKind {
     ByteQueue = 17,
     /// [`Broadcast`](crate::Broadcast)
     Broadcast = 18,
+    /// [`Pipe`](crate::Pipe)
+    Pipe = 20,
+    /// [`Listener`](crate::Listener)
+    Listener = 21,
 }
 
 impl ObjectKind {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 20] = [
         Self::Mutex,
         Self::Value,
         Self::Counter,
@@ -75,6 +79,8 @@ impl ObjectKind {
         Self::Spsc,
         Self::ByteQueue,
         Self::Broadcast,
+        Self::Pipe,
+        Self::Listener,
     ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {

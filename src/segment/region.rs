@@ -14,6 +14,7 @@ use crate::raw::bytes::{self, Run, Slot};
 use crate::raw::deadline::Deadline;
 use crate::raw::waiting::Waiting;
 use crate::seam::atomic::AtomicU64;
+use crate::segment::Segment;
 use crate::segment::attachment::{Anchor, Attachment};
 use crate::shared::Shared;
 
@@ -54,6 +55,11 @@ pub(crate) struct Extent {
     length: usize,
 }
 
+// SAFETY: an address that is only made into checked references to shared structures.
+unsafe impl Send for Extent {}
+// SAFETY: as above.
+unsafe impl Sync for Extent {}
+
 impl Extent {
     /// The bytes `offset..offset + size` of the segment; None if they do not lie within it.
     pub(crate) fn new(anchor: Arc<Anchor>, offset: u64, size: u64) -> Option<Self> {
@@ -61,6 +67,12 @@ impl Extent {
         let length = usize::try_from(size).ok()?;
         let start = checked(attachment.base(), attachment.length(), offset, length, 64)?;
         Some(Self { anchor, start, length })
+    }
+
+    /// A part of it, as the memory of an object that this one is made of. At a multiple of 64.
+    pub(crate) fn part(&self, offset: usize, size: usize) -> Option<Self> {
+        let start = checked(self.start, self.length, offset as u64, size, 64)?;
+        Some(Self { anchor: Arc::clone(&self.anchor), start, length: size })
     }
 
     /// The structure at the start.
@@ -149,6 +161,11 @@ impl<L: Plain> Located<L> {
     #[inline]
     pub(crate) fn writable(&self) -> Result<&L, LockError> {
         if self.writable { Ok(self) } else { Err(LockError::ReadOnly) }
+    }
+
+    /// The segment that it is in.
+    pub(crate) fn segment(&self) -> Segment {
+        Segment { attachment: Arc::clone(self.anchor.attachment()) }
     }
 
     pub(crate) fn is_writable(&self) -> bool {

@@ -11,6 +11,8 @@ mod broadcast;
 mod byte_queue;
 mod counter;
 mod latest;
+mod listener;
+mod pipe;
 mod queue;
 mod spsc;
 mod value;
@@ -51,6 +53,11 @@ roles! {
     "byte queue write": byte_queue::deaths::write_for_ever,
     "byte queue read": byte_queue::deaths::read_for_ever,
     "byte queue fork": byte_queue::forks::run,
+    "pipe driver": pipe::driver::run,
+    "pipe send": pipe::deaths::send_for_ever,
+    "pipe fork": pipe::forks::run,
+    "pipe child": pipe::inherited::child,
+    "listener driver": listener::driver::run,
     "spsc driver": spsc::driver::run,
     "spsc receive": spsc::stream::run,
     "spsc supply": spsc::deaths::supply,

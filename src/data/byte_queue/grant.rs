@@ -118,7 +118,7 @@ impl ByteQueue {
 
     /// The case that is to be fast: room, and no other producer. False says nothing.
     #[inline]
-    fn push_at_once(&self, message: &[u8]) -> bool {
+    pub(in crate::data) fn push_at_once(&self, message: &[u8]) -> bool {
         let Ok(queue) = self.inner.writable() else { return false };
         if message.len() > self.max_message() || !queue.tail.lock.take_at_once() {
             return false;
@@ -155,7 +155,7 @@ impl ByteQueue {
     }
 
     #[inline]
-    fn attempt_grant(
+    pub(in crate::data) fn attempt_grant(
         &self,
         length: usize,
         deadline: Option<Deadline>,
@@ -299,7 +299,7 @@ impl Grant<'_> {
     }
 
     /// Copies a message to where it belongs, and pushes it.
-    fn push(self, message: &[u8]) {
+    pub(in crate::data) fn push(self, message: &[u8]) {
         self.run.write(message);
         self.publish(message.len());
     }

@@ -40,6 +40,8 @@ mod end;
 mod frame;
 mod grant;
 mod read;
+#[cfg(feature = "serde")]
+mod typed;
 mod waitable;
 
 use std::fmt;
@@ -48,7 +50,7 @@ use std::time::Duration;
 
 use crate::data::QueueStats;
 use crate::error::{LockError, ObjectError};
-use crate::layout::{self, RobustNode};
+use crate::layout::{self, EventCount, RobustNode};
 use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
 use crate::raw::lock::{Acquired, Release};
@@ -171,6 +173,40 @@ impl ByteQueue {
             LockError::TimedOut { .. } => LockError::WouldBlock,
             other => other,
         })
+    }
+
+    /// For an object that has this queue as a part: where its consumers sleep.
+    #[inline]
+    pub(super) fn not_empty(&self) -> &EventCount {
+        &self.inner.not_empty.event
+    }
+
+    /// The same for its producers.
+    #[inline]
+    pub(super) fn not_full(&self) -> &EventCount {
+        &self.inner.not_full.event
+    }
+
+    /// Whether a message of so many bytes finds room, or never will.
+    pub(super) fn takes(&self, length: usize) -> bool {
+        length > self.max_message() || self.has_room(frame::size(length as u64))
+    }
+
+    /// Drops what is in it. Waits for those at work.
+    pub(super) fn clear(&self, deadline: Deadline) -> Result<(), LockError> {
+        let queue = self.inner.writable()?;
+        if queue.tail.lock.lock(deadline)? == Acquired::OwnerDied {
+            Self::recover_tail(queue);
+        }
+        let cleared = queue.head.lock.lock(deadline).map(|acquired| {
+            if acquired == Acquired::OwnerDied {
+                Self::recover_head(queue);
+            }
+            queue.head.jump_to(queue.tail.progress());
+            queue.head.lock.unlock(Release::Clean);
+        });
+        queue.tail.lock.unlock(Release::Clean);
+        cleared
     }
 
     /// How many messages there were at one moment during the call.

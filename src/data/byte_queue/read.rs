@@ -64,7 +64,7 @@ impl fmt::Debug for Message<'_> {
 impl ByteQueue {
     /// With the head's lock held by this thread, from a dead consumer.
     #[cold]
-    fn recover_head(queue: &layout::ByteQueue) {
+    pub(super) fn recover_head(queue: &layout::ByteQueue) {
         // The dead one may not have come to it.
         queue.not_full.event.notify(Notify::All);
         queue.head.recover();
@@ -100,7 +100,7 @@ impl ByteQueue {
     /// Whether an attempt might succeed, or fail for another reason than an empty queue. Without a
     /// lock.
     #[inline]
-    pub(super) fn has_message(&self) -> bool {
+    pub(in crate::data) fn has_message(&self) -> bool {
         let head = self.inner.head.at(Ordering::Relaxed);
         head.up_to(self.inner.tail.at(Ordering::Relaxed)) != 0 || self.is_closed()
     }
@@ -108,7 +108,7 @@ impl ByteQueue {
     /// The case that is to be fast: a message, and no other consumer. False says nothing; `buffer` is
     /// as it was then.
     #[inline]
-    fn pop_at_once(&self, buffer: &mut Vec<u8>) -> bool {
+    pub(in crate::data) fn pop_at_once(&self, buffer: &mut Vec<u8>) -> bool {
         let Ok(queue) = self.inner.writable() else { return false };
         if !self.has_message() || !queue.head.lock.take_at_once() {
             return false;
@@ -137,7 +137,10 @@ impl ByteQueue {
     }
 
     #[inline]
-    fn attempt_read(&self, deadline: Option<Deadline>) -> Result<Attempt<Message<'_>>, LockError> {
+    pub(in crate::data) fn attempt_read(
+        &self,
+        deadline: Option<Deadline>,
+    ) -> Result<Attempt<Message<'_>>, LockError> {
         let queue = self.inner.writable()?;
         // A look without the lock keeps idle consumers out of one another's way.
         if !self.has_message() {
@@ -301,7 +304,7 @@ impl<'a> Message<'a> {
 
     /// Takes the message.
     #[inline]
-    fn copy_to(self, buffer: &mut Vec<u8>) {
+    pub(in crate::data) fn copy_to(self, buffer: &mut Vec<u8>) {
         buffer.clear();
         self.frame.run.append_to(buffer);
         self.take();

@@ -1,6 +1,6 @@
 //! The ends of a byte queue, for `wait_any`.
 
-use super::{ByteQueue, frame};
+use super::ByteQueue;
 use crate::error::LockError;
 use crate::sync::wait_any::{Wait, Words, pass_on};
 
@@ -36,8 +36,7 @@ impl ByteQueue {
 
 impl WritableBytes {
     fn has_room(&self) -> bool {
-        self.length > self.queue.max_message()
-            || self.queue.has_room(frame::size(self.length as u64))
+        self.queue.takes(self.length)
     }
 }
 

@@ -7,9 +7,11 @@ mod condvar;
 mod data;
 mod event;
 mod latest;
+mod listener;
 mod mutex;
 mod object;
 mod once;
+mod pipe;
 mod process;
 mod queue;
 mod reentrant;
@@ -32,6 +34,8 @@ pub(crate) fn all() -> Vec<Case> {
         spsc::cases(),
         byte_queue::cases(),
         broadcast::cases(),
+        pipe::cases(),
+        listener::cases(),
         event::cases(),
         condvar::cases(),
         reentrant::cases(),

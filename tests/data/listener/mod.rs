@@ -1,0 +1,7 @@
+//! `Listener`.
+
+mod damage;
+mod deaths;
+pub(crate) mod driver;
+mod operations;
+mod waiting;
