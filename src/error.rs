@@ -1,10 +1,16 @@
 //! The errors of every family: what happened, to which object, and what to do about it.
 
+#[cfg(feature = "process")]
+mod process;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+
+#[cfg(feature = "process")]
+pub use process::{JoinError, PanicLocation, ScopeError, StartError};
 
 /// A system call that failed: which one, on what, and the kernel's errno.
 // Boxed, so that results which may hold one stay small on the paths that are to be fast.
@@ -26,6 +32,14 @@ impl OsError {
     /// The error of the call that has just failed on this thread.
     pub(crate) fn last(call: &'static str) -> Self {
         Self::new(call, io::Error::last_os_error().raw_os_error().unwrap_or(0))
+    }
+
+    /// What the standard library says of a call of its own.
+    #[cfg(feature = "process")]
+    pub(crate) fn from_io(call: &'static str, error: &io::Error) -> Self {
+        /// What the library refuses without asking the kernel.
+        const EINVAL: i32 = 22;
+        Self::new(call, error.raw_os_error().unwrap_or(EINVAL))
     }
 
     pub(crate) fn on(mut self, subject: impl Into<String>) -> Self {
