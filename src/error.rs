@@ -1,6 +1,8 @@
 //! The errors of every family: what happened, to which object, and what to do about it.
 
 mod pipe;
+#[cfg(feature = "process")]
+mod process;
 #[cfg(feature = "serde")]
 mod typed;
 
@@ -11,6 +13,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use pipe::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
+#[cfg(feature = "process")]
+pub use process::{JoinError, PanicLocation, ScopeError, StartError};
 #[cfg(feature = "serde")]
 pub use typed::{TypedRecvError, TypedSendError};
 
@@ -34,6 +38,14 @@ impl OsError {
     /// The error of the call that has just failed on this thread.
     pub(crate) fn last(call: &'static str) -> Self {
         Self::new(call, io::Error::last_os_error().raw_os_error().unwrap_or(0))
+    }
+
+    /// What the standard library says of a call of its own.
+    #[cfg(feature = "process")]
+    pub(crate) fn from_io(call: &'static str, error: &io::Error) -> Self {
+        /// What the library refuses without asking the kernel.
+        const EINVAL: i32 = 22;
+        Self::new(call, error.raw_os_error().unwrap_or(EINVAL))
     }
 
     pub(crate) fn on(mut self, subject: impl Into<String>) -> Self {

@@ -42,6 +42,7 @@
 //! | to wait for one another | [`Barrier`] |
 //! | to wait for data under a mutex to change | [`Condvar`] |
 //! | something done once for all, a value made once | [`Once`], [`OnceValue`] |
+//! | a function in a process of its own | `process::Process` (feature `process`) |
 //! | types of your own in all of these | [`#[derive(Shared)]`](derive@Shared) |
 //!
 //! Each type's `# Crash behaviour` says what the others see when a process that uses it is killed.
@@ -58,6 +59,7 @@
 //! |---|---|
 //! | `shared_memory` | `Segment::in_shmem`: a segment in an existing `shared_memory::Shmem` |
 //! | `raw_sync` | `compat::RobustEvent`: `raw_sync`'s event traits on a robust event |
+//! | `process` | `process`: functions in processes of their own, with typed arguments and results; handles as arguments |
 //! | `lock_api` | `compat::RawMutex`: `lock_api`'s mutex traits on a robust mutex |
 //! | `serde` | `send` and `recv` of [`ByteQueue`] and [`PipeEnd`]: values of any serde type as messages |
 //!
@@ -98,6 +100,8 @@ mod layout;
 #[cfg(loom)]
 mod model;
 mod os;
+#[cfg(feature = "process")]
+pub mod process;
 mod raw;
 mod seam;
 mod segment;
@@ -122,6 +126,8 @@ pub use error::{
 #[cfg(feature = "serde")]
 pub use error::{TypedRecvError, TypedSendError};
 pub use outlive_derive::Shared;
+#[cfg(feature = "process")]
+pub use process::Process;
 pub use raw::waiting::Waiting;
 pub use segment::{Backing, Object, ObjectInfo, ObjectKind, Segment, SegmentOptions};
 #[doc(hidden)]

@@ -292,6 +292,8 @@ impl AtomicCounter {
 waits!(Counter, inner);
 tells_holder!(Counter, inner.lock);
 awaits_lock!(Counter, inner.lock);
+#[cfg(feature = "process")]
+crate::segment::passing::passes!(AtomicCounter, inner);
 
 #[allow(private_interfaces)] // sealed
 impl Mechanics for Counter {

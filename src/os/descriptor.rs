@@ -82,6 +82,29 @@ pub(crate) fn process(id: u32) -> Result<OwnedFd, OsError> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Sends a signal to the process of such a descriptor: pidfd_send_signal(2). False: it has ended, and its
+/// status was fetched.
+#[cfg(feature = "process")]
+pub(crate) fn signal(process: BorrowedFd<'_>, signal: Signal) -> Result<bool, OsError> {
+    let (fd, none) = (process.as_raw_fd(), ptr::null::<libc::siginfo_t>());
+    // SAFETY: no details are passed.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal as i32, none, 0) };
+    if result == 0 {
+        return Ok(true);
+    }
+    let error = OsError::last("pidfd_send_signal");
+    if error.errno() == libc::ESRCH { Ok(false) } else { Err(error) }
+}
+
+/// Those that end a process.
+#[cfg(feature = "process")]
+#[derive(Debug, Clone, Copy)]
+#[repr(i32)]
+pub(crate) enum Signal {
+    Terminate = libc::SIGTERM,
+    Kill = libc::SIGKILL,
+}
+
 /// Leaves the process's signals to its other threads. For threads that the library starts: they are
 /// not to run the program's handlers.
 pub(crate) fn block_signals() -> io::Result<()> {

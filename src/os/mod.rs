@@ -1,12 +1,18 @@
 //! The kernel, one thin typed function per call. Nothing above this layer names libc, nix or a
 //! system call.
 
+#[cfg(feature = "process")]
+pub(crate) mod birth;
+#[cfg(feature = "process")]
+pub(crate) mod channel;
 #[cfg(not(loom))]
 pub(crate) mod clock;
 pub(crate) mod descriptor;
 #[cfg(not(loom))]
 pub(crate) mod futex;
 pub(crate) mod hooks;
+#[cfg(feature = "process")]
+pub(crate) mod image;
 pub(crate) mod mapping;
 #[cfg(not(loom))]
 pub(crate) mod membarrier;

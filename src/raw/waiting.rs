@@ -8,6 +8,7 @@ use std::thread;
 ///
 /// Whichever it is, deaths are noticed, and timeouts kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[cfg_attr(feature = "process", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Waiting {
     /// Looks for some microseconds, then sleeps in the kernel. Right nearly always.
@@ -68,9 +69,13 @@ impl Pauses {
     }
 }
 
-/// `with_waiting` for a handle whose field is a `Located`.
+/// `with_waiting` for a handle whose field is a `Located`, and its way to another process.
 macro_rules! waits {
     ($handle:ident $(<$type:ident>)?, $field:ident) => {
+        #[cfg(feature = "process")]
+        $crate::segment::passing::passes!($handle $(<$type>)?, $field);
+
+
         impl $(<$type>)? $handle $(<$type>)? {
             /// This handle, waiting in another manner. Clones of it wait as it does; other handles of
             /// the same object are not concerned.

@@ -198,7 +198,7 @@ static GRAVEYARD: Mutex<Vec<Remains>> = Mutex::new(Vec::new());
 
 /// The lock of a list of this process, which is held for moments. None if it does not come: a fork copied it
 /// while another thread held it, and in the child nobody will release it.
-pub(super) fn lock_soon<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+pub(crate) fn lock_soon<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     const ATTEMPTS: usize = 1000;
     for _ in 0..ATTEMPTS {
         match mutex.try_lock() {
@@ -251,6 +251,12 @@ impl Anchor {
 
     pub(crate) fn attachment(&self) -> &Arc<Attachment> {
         &self.attachment
+    }
+
+    /// The object's number in the directory.
+    #[cfg(feature = "process")]
+    pub(super) fn index(&self) -> u32 {
+        self.index
     }
 }
 

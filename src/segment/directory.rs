@@ -276,6 +276,32 @@ impl<'a> Directory<'a> {
         }
     }
 
+    /// What tells the object that this entry is for from its predecessors and successors. While it is
+    /// pinned, that does not change.
+    #[cfg(feature = "process")]
+    pub(crate) fn generation(self, index: u32) -> Result<u64, &'static str> {
+        let chain = self.chain()?;
+        let (_, entry) = chain.entries.get(index as usize).ok_or("the entry is gone")?;
+        Ok(entry.state.load(Ordering::Relaxed) & !STATE)
+    }
+
+    /// A handle to the object of an entry, which may have been removed, as long as somebody pins it.
+    #[cfg(feature = "process")]
+    pub(crate) fn open_at<K: Mechanics>(
+        self,
+        index: u32,
+        generation: u64,
+    ) -> Result<K, ObjectError> {
+        let anchor = Anchor::new(self.attachment, index)?;
+        let gone = |what| object::corrupt("passed on", what);
+        let chain = self.chain().map_err(gone)?;
+        let found = chain.entries.get(index as usize).and_then(|(_, entry)| entry.snapshot());
+        let found = found
+            .filter(|found| found.state & !STATE == generation && !found.is(FREE))
+            .ok_or_else(|| gone("its entry is another object's by now"))?;
+        handle::<K>(&found.name(), &found, anchor)
+    }
+
     /// A handle to a new object; Err(AlreadyExists) if there is one of that name.
     pub(crate) fn create<K: Mechanics>(self, name: &str, init: K::Init) -> Result<K, ObjectError> {
         check_name(name)?;

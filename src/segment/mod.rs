@@ -24,6 +24,8 @@ mod name;
 pub(crate) mod object;
 mod open;
 mod options;
+#[cfg(feature = "process")]
+pub(crate) mod passing;
 pub(crate) mod region;
 mod registry;
 mod removal;

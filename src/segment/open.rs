@@ -63,6 +63,18 @@ pub(crate) fn inherited(
     attach(options, file, header, None)
 }
 
+/// Takes part in a segment by a descriptor that another process made for this one, and that is
+/// attached already.
+#[cfg(feature = "process")]
+pub(crate) fn passed(file: OwnedFd, home: Option<Home>) -> Result<Segment, SegmentError> {
+    const PLACE: &str = "the segment that was passed on";
+    let writable = shm::is_writable(file.as_fd())?;
+    let place = home.as_ref().map_or(Path::new(PLACE), |home| &home.path);
+    let header = read_header(file.as_fd(), place)?;
+    let options = SegmentOptions::default().read_only(!writable);
+    attach(&options, file, header, home)
+}
+
 fn attach(
     options: &SegmentOptions,
     file: OwnedFd,

@@ -172,6 +172,12 @@ impl<L: Plain> Located<L> {
         self.writable
     }
 
+    /// Which object of which segment it is, or a part of.
+    #[cfg(feature = "process")]
+    pub(crate) fn anchor(&self) -> &Arc<Anchor> {
+        &self.anchor
+    }
+
     /// As long as it takes, in this handle's manner.
     #[inline]
     pub(crate) fn forever(&self) -> Deadline {

@@ -1,0 +1,324 @@
+//! Handles as arguments and results.
+
+use outlive::process::{JoinError, Process, StartError};
+use outlive::{
+    Array, AtomicCounter, Barrier, Broadcast, ByteQueue, Condvar, Counter, Event, Latest, Mutex,
+    Once, OnceValue, Queue, ReentrantMutex, Reset, RwLock, Segment, SegmentError, Semaphore, Slow,
+    Spsc, Start, Value,
+};
+
+use crate::observe::file;
+use crate::support::{unique, watchdog};
+
+type Data = (
+    Value<u64>,
+    Counter,
+    AtomicCounter,
+    Array<u16>,
+    Queue<u64>,
+    ByteQueue,
+    Spsc<u64>,
+    Broadcast<u64>,
+    Latest<u64>,
+);
+
+type Sync = (
+    Mutex<u64>,
+    ReentrantMutex<u64>,
+    RwLock<u64>,
+    Semaphore,
+    Condvar,
+    Barrier,
+    Event,
+    Once,
+    OnceValue<u64>,
+);
+
+fn data(segment: &Segment) -> Data {
+    (
+        segment.value("value", 1).unwrap(),
+        segment.counter("counter").unwrap(),
+        segment.atomic_counter("atomic").unwrap(),
+        segment.array("array", 3, 0).unwrap(),
+        segment.queue("queue", 8).unwrap(),
+        segment.byte_queue("bytes", 256).unwrap(),
+        segment.spsc("spsc", 8).unwrap(),
+        segment.broadcast("broadcast", 8, Slow::Block).unwrap(),
+        segment.latest("latest", 1).unwrap(),
+    )
+}
+
+fn sync(segment: &Segment) -> Sync {
+    (
+        segment.mutex("mutex", 1).unwrap(),
+        segment.reentrant_mutex("reentrant", 1).unwrap(),
+        segment.rwlock("rwlock", 1).unwrap(),
+        segment.semaphore("semaphore", 1).unwrap(),
+        segment.condvar("condvar").unwrap(),
+        segment.barrier("barrier", 2).unwrap(),
+        segment.event("event", Reset::Manual).unwrap(),
+        segment.once("once").unwrap(),
+        segment.once_value("once value").unwrap(),
+    )
+}
+
+/// Changes everything.
+fn work((data, sync): (Data, Sync)) -> Value<u64> {
+    let (value, counter, atomic, array, queue, bytes, spsc, broadcast, latest) = data;
+    value.set(2).unwrap();
+    counter.add(2).unwrap();
+    atomic.fetch_add(2).unwrap();
+    array.set(1, 2).unwrap();
+    queue.push(2).unwrap();
+    bytes.push(b"two").unwrap();
+    spsc.producer().unwrap().push(2).unwrap();
+    broadcast.publish(2).unwrap();
+    latest.set(2).unwrap();
+    let (mutex, reentrant, rwlock, semaphore, condvar, barrier, event, once, once_value) = sync;
+    *mutex.lock().unwrap() = 2;
+    let guard = reentrant.lock().unwrap();
+    guard.set(2);
+    drop(guard);
+    *rwlock.write().unwrap() = 2;
+    semaphore.release(1).unwrap();
+    condvar.notify_all().unwrap();
+    barrier.abort().unwrap();
+    event.set().unwrap();
+    once.call_once(|| ()).unwrap();
+    once_value.set(2).unwrap();
+    value
+}
+
+fn every_kind_works(segment: &Segment) {
+    let (data, sync) = (data(segment), sync(segment));
+    let mut subscriber = data.7.subscribe(Start::Newest).unwrap();
+    let mut process = Process::start(work, (data.clone(), sync.clone())).unwrap();
+    let back = process.join().unwrap();
+    let (value, counter, atomic, array, queue, bytes, spsc, _, latest) = data;
+    assert_eq!((value.get(), back.get()), (Ok(2), Ok(2)));
+    value.set(3).unwrap();
+    assert_eq!(back.get(), Ok(3), "the same object came back");
+    assert_eq!((counter.get(), atomic.get()), (2, 2));
+    assert_eq!(array.get(1), Ok(2));
+    assert_eq!(queue.try_pop(), Ok(2));
+    assert_eq!(bytes.try_pop().unwrap(), b"two");
+    assert_eq!(spsc.consumer().unwrap().try_pop(), Ok(2));
+    assert_eq!(subscriber.try_recv(), Ok(2));
+    assert_eq!(latest.get(), Ok(2));
+    let (mutex, reentrant, rwlock, semaphore, _, barrier, event, once, once_value) = sync;
+    assert_eq!(*mutex.lock().unwrap(), 2);
+    assert_eq!(reentrant.lock().unwrap().get(), 2);
+    assert_eq!(*rwlock.read().unwrap(), 2);
+    assert_eq!(semaphore.available(), 2);
+    assert!(barrier.is_broken() && event.is_set() && once.is_completed());
+    assert_eq!(once_value.get(), Some(2));
+}
+
+#[test]
+fn objects_of_every_kind_are_arguments_in_an_anonymous_segment() {
+    watchdog();
+    every_kind_works(&Segment::anonymous().unwrap());
+}
+
+#[test]
+fn objects_of_every_kind_are_arguments_in_a_named_segment() {
+    watchdog();
+    let name = unique("passed");
+    let segment = Segment::create(&name).unwrap();
+    every_kind_works(&segment);
+    drop(segment);
+    assert!(!file(&name).exists(), "nobody is left");
+}
+
+#[test]
+fn a_segment_is_an_argument_and_a_result() {
+    watchdog();
+    let name = unique("passed-segment");
+    let segment = Segment::create(&name).unwrap();
+    let mut process = Process::start(
+        |(segment, anonymous): (Segment, Segment)| {
+            segment.value("made there", 5_u8).unwrap();
+            let made = Segment::anonymous().unwrap();
+            made.value("n", 6_u8).unwrap();
+            (segment.name().map(str::to_owned), anonymous.name().is_none(), segment, made)
+        },
+        (segment.clone(), Segment::anonymous().unwrap()),
+    )
+    .unwrap();
+    let (told, nameless, back, made) = process.join().unwrap();
+    assert_eq!((told.as_deref(), nameless), (Some(name.as_str()), true));
+    assert_eq!(segment.find::<Value<u8>>("made there").unwrap().get(), Ok(5));
+    assert_eq!(back.name(), Some(name.as_str()));
+    // Its maker has ended.
+    assert_eq!(made.find::<Value<u8>>("n").unwrap().get(), Ok(6));
+    drop((back, segment));
+    assert!(!file(&name).exists());
+}
+
+#[test]
+fn the_starter_may_leave_before_the_process_arrives() {
+    watchdog();
+    let name = unique("handed-over");
+    let gate = Segment::anonymous().unwrap().event("gate", Reset::Manual).unwrap();
+    let segment = Segment::create(&name).unwrap();
+    let value = segment.value("v", 7_u64).unwrap();
+    drop(segment);
+    // The only handle is the argument.
+    let run = |(value, gate): (Value<u64>, Event)| {
+        gate.wait().unwrap();
+        value.get().unwrap()
+    };
+    let mut process = Process::start(run, (value, gate.clone())).unwrap();
+    assert!(file(&name).exists(), "it is in use, wherever the process has come to");
+    gate.set().unwrap();
+    assert_eq!(process.join(), Ok(7));
+    assert!(!file(&name).exists(), "the process was the last one");
+}
+
+#[test]
+fn a_start_that_fails_leaves_no_segment() {
+    watchdog();
+    let name = unique("not-started");
+    let value = Segment::create(&name).unwrap().value("v", 7_u64).unwrap();
+    let nowhere = Process::options().current_dir("/nonexistent");
+    let error = nowhere.start(|value: Value<u64>| value.get().unwrap(), value).unwrap_err();
+    assert!(matches!(error, StartError::Os(_)), "{error}");
+    assert!(!file(&name).exists());
+}
+
+#[test]
+fn a_removed_object_arrives_and_not_its_successor() {
+    watchdog();
+    let segment = Segment::anonymous().unwrap();
+    let first = segment.value("v", 1_u64).unwrap();
+    segment.remove("v").unwrap();
+    let second = segment.value("v", 2_u64).unwrap();
+    let both = Process::start(
+        |(first, second): (Value<u64>, Value<u64>)| (first.get().unwrap(), second.get().unwrap()),
+        (first, second),
+    );
+    assert_eq!(both.unwrap().join(), Ok((1, 2)));
+}
+
+#[test]
+fn an_object_stays_while_it_is_on_its_way() {
+    watchdog();
+    let segment = Segment::anonymous().unwrap();
+    let gate = segment.event("gate", Reset::Manual).unwrap();
+    let run = |(value, gate): (Value<[u64; 512]>, Event)| {
+        gate.wait().unwrap();
+        value.get().unwrap().iter().sum::<u64>()
+    };
+    let value = segment.value("v", [1_u64; 512]).unwrap();
+    let mut process = Process::start(run, (value, gate.clone())).unwrap();
+    // Nobody here has a handle any more: the memory of another one would be given away now.
+    segment.remove("v").unwrap();
+    let other = segment.value("v", [2_u64; 512]).unwrap();
+    other.set([3; 512]).unwrap();
+    gate.set().unwrap();
+    assert_eq!(process.join(), Ok(512));
+}
+
+#[test]
+fn an_unlinked_segment_arrives_and_not_its_successor() {
+    watchdog();
+    let name = unique("unlinked");
+    let first = Segment::create(&name).unwrap();
+    let value = first.value("v", 1_u64).unwrap();
+    Segment::unlink(&name).unwrap();
+    let second = Segment::create(&name).unwrap();
+    second.value("v", 2_u64).unwrap();
+    let mut process = Process::start(|value: Value<u64>| value.get().unwrap(), value).unwrap();
+    assert_eq!(process.join(), Ok(1));
+    drop(first);
+    assert!(file(&name).exists(), "the successor's name");
+}
+
+#[test]
+fn what_is_read_only_here_is_read_only_there() {
+    watchdog();
+    let name = unique("passed-read-only");
+    let writer = Segment::create(&name).unwrap();
+    writer.value("v", 5_u32).unwrap();
+    let reader = Segment::options().read_only(true).open(&name).unwrap();
+    let value = reader.find::<Value<u32>>("v").unwrap();
+    let mut process =
+        Process::start(|value: Value<u32>| (value.get().unwrap(), value.set(6).is_err()), value)
+            .unwrap();
+    assert_eq!(process.join(), Ok((5, true)));
+}
+
+#[test]
+fn a_type_mismatch_is_found_where_it_arrives() {
+    watchdog();
+    // What a handle is serialised as does not tell its type; the segment does.
+    #[derive(serde::Serialize, serde::Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Value(Value<u64>),
+    }
+    let segment = Segment::anonymous().unwrap();
+    let value = segment.value("v", 5_u64).unwrap();
+    let error = Process::start(|_: Either| (), Either::Value(value)).unwrap().join().unwrap_err();
+    assert!(matches!(error, JoinError::Arguments { .. }), "postcard has no untagged: {error}");
+}
+
+#[test]
+fn handles_are_serialised_for_processes_only() {
+    watchdog();
+    let segment = Segment::anonymous().unwrap();
+    let value = segment.value("v", 5_u64).unwrap();
+    let error = serde_json::to_string(&value).unwrap_err().to_string();
+    assert!(error.contains("argument or a result of a process"), "{error}");
+    let text = r#"{"segment":0,"object":[0,0],"waiting":"Park"}"#;
+    let error = serde_json::from_str::<Value<u64>>(text).unwrap_err().to_string();
+    assert!(error.contains("argument or a result of a process"), "{error}");
+    let error = serde_json::to_string(&segment).unwrap_err().to_string();
+    assert!(error.contains("argument or a result of a process"), "{error}");
+}
+
+#[test]
+fn more_segments_than_can_go_along_are_an_error() {
+    watchdog();
+    let make = || Segment::options().capacity(8192).anonymous().unwrap();
+    let many: Vec<Segment> = std::iter::repeat_with(make).take(252).collect();
+    let error = Process::start(|many: Vec<Segment>| many.len(), many.clone()).unwrap_err();
+    assert!(matches!(error, StartError::TooManySegments { count: 252, limit: 251 }), "{error}");
+    let most = many.into_iter().skip(1).collect::<Vec<_>>();
+    // With a long argument beside them, there is one more descriptor.
+    let mut process = Process::start(
+        |(many, long): (Vec<Segment>, Vec<u8>)| (many, long.len()),
+        (most, vec![7; 1 << 20]),
+    )
+    .unwrap();
+    let (back, long) = process.join().unwrap();
+    assert_eq!((back.len(), long), (251, 1 << 20));
+    let error = Process::start(
+        |()| {
+            let make = || Segment::options().capacity(8192).anonymous().unwrap();
+            std::iter::repeat_with(make).take(300).collect::<Vec<Segment>>()
+        },
+        (),
+    );
+    let error = error.unwrap().join().unwrap_err();
+    assert!(matches!(&error, JoinError::Result { what, .. } if what.contains("300")), "{error}");
+}
+
+#[test]
+fn one_that_is_killed_on_its_way_leaves_nothing() {
+    watchdog();
+    let name = unique("killed-on-its-way");
+    let segment = Segment::create(&name).unwrap();
+    let value = segment.value("v", 7_u64).unwrap();
+    drop(segment);
+    for _ in 0..20 {
+        let mut process =
+            Process::start(|value: Value<u64>| value.get().unwrap(), value.clone()).unwrap();
+        // Before it has come to anything, most of the time.
+        process.kill().unwrap();
+        let _either = process.join();
+    }
+    drop(value);
+    assert!(matches!(Segment::open(&name), Err(SegmentError::NotFound { .. })));
+    assert!(!file(&name).exists());
+}
