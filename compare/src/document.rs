@@ -41,41 +41,30 @@ macro_rules! put {
 }
 
 fn introduction(plan: &Plan) -> String {
-    let mut page = String::new();
-    put!(page, "# outlive beside other means of communication\n");
-    put!(
-        page,
-        "Written by `cargo run --release -p outlive-compare`; not by hand. Every figure is between two"
+    let (turns, slice, reference) = (plan.turns, plan.slice.as_millis(), peers::REFERENCE);
+    let mut page = format!(
+        "\
+# outlive beside other means of communication
+
+Written by `cargo run --release -p outlive-compare`, not by hand. Every figure is between real processes,
+pinned to a core each, but for the peers called *-threads*, which show the bound, and but for *startup*,
+which one process does alone. Every byte of every message is written and checked (by Python the first
+and the last ones).
+
+Each peer had {turns} turns of {slice} ms, in turn with the others. A ratio is taken to `{reference}` within each turn;
+the median of these is given, with the spread. Below 1 is faster for times (*p50 ratio*), above 1 for
+rates (*rate ratio*). Percentiles are of all turns together. Absolute times say more of the machine than
+of what ran on it.
+
+None of this shows what happens when a process is killed, which is what outlive is made for: see
+[the kill matrix](../kill-matrix.md).
+
+## The machine
+
+| | |
+|---|---|
+"
     );
-    put!(
-        page,
-        "real processes, pinned to a core each, but for the peers called *-threads*, which show the bound."
-    );
-    put!(
-        page,
-        "Every byte of every message is written and checked (by Python the first and the last ones)."
-    );
-    put!(
-        page,
-        "Each peer had {} turns of {} ms, in turn with the others. A ratio is taken to `{}` within each",
-        plan.turns,
-        plan.slice.as_millis(),
-        peers::REFERENCE
-    );
-    put!(
-        page,
-        "turn; the median of these is given, with the spread: below 1 is faster for times (*p50 ratio*), above 1\nis faster for rates (*rate ratio*). Percentiles are of all turns together."
-    );
-    put!(page, "Absolute times say more of the machine than of what ran on it.\n");
-    put!(
-        page,
-        "What none of these figures show: of all of them, only outlive's channels survive the death of any"
-    );
-    put!(
-        page,
-        "process that uses them, without anybody hanging and without losing what was sent.\n"
-    );
-    put!(page, "## The machine\n\n| | |\n|---|---|");
     for (what, value) in machine::describe(&plan.cores) {
         put!(page, "| {what} | {value} |");
     }

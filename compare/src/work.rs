@@ -44,7 +44,7 @@ impl Kind {
             Self::Bytes => "Bytes: a stream of messages of varying lengths",
             Self::Mpmc => "MPMC: several senders and several receivers on one channel",
             Self::Startup => {
-                "Startup: make a channel, attach both ends, send one message, remove it"
+                "Startup: make a channel, attach both ends, send one message, remove it; in one process"
             }
         }
     }
