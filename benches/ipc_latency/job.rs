@@ -14,10 +14,16 @@ pub(crate) enum Role {
     Echo,
     /// Sends numbered messages to one receiver.
     Streamer,
+    /// The same with messages of bytes.
+    ByteStreamer,
     /// One of several senders.
     Producer,
     /// One of several receivers.
     Consumer,
+    /// Sends numbered messages to all subscribers.
+    Publisher,
+    /// Receives all of them.
+    Subscriber,
     /// Keeps a segment open.
     SegmentKeeper,
     /// Takes a lock and is killed.

@@ -1,6 +1,9 @@
 //! The implementations that are compared, behind the few traits that the workloads drive.
 
+pub(crate) mod broadcast;
+pub(crate) mod bytes;
 pub(crate) mod cache_line;
+pub(crate) mod copy_ring;
 pub(crate) mod descriptors;
 pub(crate) mod futex;
 pub(crate) mod glibc;
@@ -14,7 +17,7 @@ pub(crate) mod spsc;
 pub(crate) mod two_lines;
 
 use std::fmt;
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +33,12 @@ pub(crate) enum Peer {
     Spsc,
     /// The same, many messages at a time.
     SpscBatch,
+    /// Its ring of bytes, copied in and out.
+    Bytes,
+    /// The same, written and read in place.
+    BytesInPlace,
+    /// Its channel to all subscribers.
+    Broadcast,
     CacheLine,
     /// A line of message and a line that tells of it, for messages that fill their line.
     TwoLines,
@@ -41,6 +50,10 @@ pub(crate) enum Peer {
     RawSync,
     Pipe,
     UnixSocket,
+    /// A bare ring of messages in shared memory.
+    CopyRing,
+    /// The same copies by one process.
+    Memcpy,
     /// `rtrb` between two threads.
     Rtrb,
     /// `crossbeam_queue::ArrayQueue` between threads.
@@ -62,6 +75,9 @@ impl fmt::Display for Peer {
             Self::Outlive => "outlive",
             Self::Spsc => "outlive-spsc",
             Self::SpscBatch => "outlive-spsc-64",
+            Self::Bytes => "outlive-bytes",
+            Self::BytesInPlace => "outlive-bytes-grant",
+            Self::Broadcast => "outlive-broadcast",
             Self::CacheLine => "cache-line",
             Self::TwoLines => "two-cache-lines",
             Self::Futex => "futex",
@@ -71,6 +87,8 @@ impl fmt::Display for Peer {
             Self::RawSync => "raw_sync",
             Self::Pipe => "pipe",
             Self::UnixSocket => "unix-socket",
+            Self::CopyRing => "copy-ring",
+            Self::Memcpy => "memcpy",
             Self::Rtrb => "rtrb-threads",
             Self::ArrayQueue => "crossbeam-threads",
             Self::Shm => "shm",
@@ -133,6 +151,7 @@ pub(crate) struct Prepared {
     #[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
     _raw_sync: Option<raw_sync::Counter>,
     _descriptors: Option<descriptors::Pairs>,
+    _ring: Option<OwnedFd>,
 }
 
 impl Prepared {
@@ -145,9 +164,15 @@ impl Prepared {
             #[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
             _raw_sync: None,
             _descriptors: None,
+            _ring: None,
         };
         match peer {
-            Peer::Outlive | Peer::Spsc | Peer::SpscBatch => {
+            Peer::Outlive
+            | Peer::Spsc
+            | Peer::SpscBatch
+            | Peer::Bytes
+            | Peer::BytesInPlace
+            | Peer::Broadcast => {
                 let host = ours::Host::create()?;
                 host.name().clone_into(&mut this.parent.segment);
                 host.name().clone_into(&mut this.child.segment);
@@ -170,6 +195,12 @@ impl Prepared {
                 this.parent.descriptors = Some(pairs.parent());
                 this.child.descriptors = Some(pairs.child());
                 this._descriptors = Some(pairs);
+            }
+            Peer::CopyRing => {
+                let ring = copy_ring::create()?;
+                this.parent.descriptors = copy_ring::access(&ring);
+                this.child.descriptors = copy_ring::access(&ring);
+                this._ring = Some(ring);
             }
             // All-zero memory is what these begin with, or they need nothing.
             _ => {}

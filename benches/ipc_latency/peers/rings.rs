@@ -10,6 +10,17 @@ use crate::support::cpu::Patience;
 #[derive(Debug)]
 pub(crate) struct RtrbSender(pub(crate) rtrb::Producer<u64>, pub(crate) Patience);
 
+/// The sending ends of several such rings, into each of which every message goes.
+#[derive(Debug)]
+pub(crate) struct RtrbToAll(pub(crate) Vec<RtrbSender>);
+
+impl Outbox<1> for RtrbToAll {
+    #[inline]
+    fn send(&mut self, message: [u64; 1]) -> Result<()> {
+        self.0.iter_mut().try_for_each(|ring| ring.send(message))
+    }
+}
+
 /// The receiving end.
 #[derive(Debug)]
 pub(crate) struct RtrbReceiver(pub(crate) rtrb::Consumer<u64>, pub(crate) Patience);

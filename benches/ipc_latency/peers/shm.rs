@@ -76,7 +76,8 @@ pub(crate) fn open_and_close(name: &Name) -> Result<()> {
     unmap(at)
 }
 
-fn map(fd: i32) -> Result<*mut u8> {
+/// Maps `CAPACITY` bytes of what the descriptor is of.
+pub(super) fn map(fd: i32) -> Result<*mut u8> {
     let access = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a new mapping at an address that the kernel chooses.
     let at = unsafe { libc::mmap(std::ptr::null_mut(), CAPACITY, access, libc::MAP_SHARED, fd, 0) };
@@ -86,7 +87,8 @@ fn map(fd: i32) -> Result<*mut u8> {
     Ok(at.cast())
 }
 
-fn unmap(at: *mut u8) -> Result<()> {
+/// Takes a mapping of `map` away.
+pub(super) fn unmap(at: *mut u8) -> Result<()> {
     // SAFETY: the mapping that `map` made, of which nothing else knows.
     match unsafe { libc::munmap(at.cast(), CAPACITY) } {
         0 => Ok(()),

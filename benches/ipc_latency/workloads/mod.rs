@@ -1,5 +1,7 @@
 //! What is measured: each workload drives its peers and has a part for its children.
 
+mod broadcast;
+mod bytes;
 mod idle;
 mod lock_contended;
 mod lock_uncontended;
@@ -19,12 +21,14 @@ use crate::support::report::Report;
 type Run = fn(&Plan, &mut Report) -> Result<()>;
 
 /// Every workload by its name, in the order in which they run.
-pub(crate) const ALL: [(&str, Run); 9] = [
+pub(crate) const ALL: [(&str, Run); 11] = [
     ("lock-uncontended", lock_uncontended::run),
     ("lock-contended", lock_contended::run),
     ("round-trip", round_trip::run),
     ("stream", stream::run),
+    ("bytes", bytes::run),
     ("mpmc", mpmc::run),
+    ("broadcast", broadcast::run),
     ("segment-create", segment::run_create),
     ("segment-open", segment::run_open),
     ("recovery", recovery::run),
@@ -37,6 +41,9 @@ pub(crate) fn child(child: &Child<Job>) -> Result<()> {
         Role::Incrementer => lock_contended::increment_until_stopped(child),
         Role::Echo => round_trip::echo(child),
         Role::Streamer => stream::send(child),
+        Role::ByteStreamer => bytes::send(child),
+        Role::Publisher => broadcast::publish_in_child(child),
+        Role::Subscriber => broadcast::receive_in_child(child),
         Role::Producer => mpmc::produce_in_child(child),
         Role::Consumer => mpmc::consume_in_child(child),
         Role::SegmentKeeper => segment::keep(child),

@@ -1,5 +1,8 @@
-//! Two senders and two receivers on one queue: each message arrives once, each sender's in order.
+//! Several senders and as many receivers on one queue: each message arrives once, each sender's in
+//! order. Two of each, and four of each, which is more processes than many machines have cores; and
+//! how much of the rate of two is left to four.
 
+use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_queue::ArrayQueue;
@@ -10,7 +13,7 @@ use crate::support::child::Child;
 use crate::support::cli::Plan;
 use crate::support::clock::now_ns;
 use crate::support::compare::{Bar, Comparison, Heading, Metric, Part};
-use crate::support::memory::{Memory, Slot};
+use crate::support::memory::{Memory, SLOTS, Slot};
 use crate::support::report::Report;
 use crate::support::session::Session;
 use crate::support::stats::Slice;
@@ -18,61 +21,83 @@ use crate::support::{Failure, Result, cpu, failed};
 
 const CAPACITY: usize = 1024;
 
-/// Of each kind.
-const PARTIES: usize = 2;
+/// Most senders, and most receivers.
+const MOST: usize = 4;
+const _: () = assert!(2 * MOST <= SLOTS);
+
+/// Ours, with so many of each kind.
+#[derive(Clone, Copy, Debug)]
+struct Pairs(usize);
+
+impl fmt::Display for Pairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{1}x{1}", Peer::Outlive, self.0)
+    }
+}
 
 pub(crate) fn run(plan: &Plan, report: &mut Report) -> Result<()> {
-    let heading = Heading {
+    let heading = |mode, pairs| Heading {
         workload: "mpmc",
-        mode: Some("2x2"),
+        mode: Some(mode),
         bytes: Some(8),
-        processes: Some(2 * PARTIES),
+        processes: Some(2 * pairs),
     };
+    for (mode, pairs) in [("2x2", 2), ("4x4", MOST)] {
+        let comparison = Comparison {
+            heading: heading(mode, pairs),
+            yardstick: Metric::Rate,
+            contenders: &[
+                (Peer::Outlive, Part::Judged(&[Bar { metric: Metric::Rate, limit: 1.0 }])),
+                (Peer::ArrayQueue, Part::Reference),
+            ],
+        };
+        comparison.run(plan, report, |peer| slice(plan, peer, pairs))?;
+    }
     let comparison = Comparison {
-        heading,
+        heading: heading("4x4 to 2x2", MOST),
         yardstick: Metric::Rate,
         contenders: &[
-            (Peer::Outlive, Part::Judged(&[Bar { metric: Metric::Rate, limit: 1.0 }])),
-            (Peer::ArrayQueue, Part::Reference),
+            (Pairs(MOST), Part::Judged(&[Bar { metric: Metric::Rate, limit: 0.5 }])),
+            (Pairs(2), Part::Reference),
         ],
     };
-    comparison.run(plan, report, |peer| slice(plan, peer))
+    comparison.run(plan, report, |Pairs(pairs)| slice(plan, Peer::Outlive, pairs))
 }
 
-fn slice(plan: &Plan, peer: Peer) -> Result<Slice> {
-    let mut session = Session::new(format!("mpmc, {peer}"))?;
+fn slice(plan: &Plan, peer: Peer, pairs: usize) -> Result<Slice> {
+    let mut session = Session::new(format!("mpmc, {pairs}x{pairs}, {peer}"))?;
     match peer {
-        Peer::Outlive => between_processes(plan, &mut session)?,
-        Peer::ArrayQueue => between_threads(plan, &session.memory)?,
+        Peer::Outlive => between_processes(plan, &mut session, pairs)?,
+        Peer::ArrayQueue => between_threads(plan, &session.memory, pairs)?,
         _ => return unsupported(peer),
     }
-    outcome(&session.memory)
+    outcome(&session.memory, pairs)
 }
 
-fn between_processes(plan: &Plan, session: &mut Session) -> Result<()> {
+fn between_processes(plan: &Plan, session: &mut Session, pairs: usize) -> Result<()> {
     let prepared = Prepared::new(Peer::Outlive, &session.memory)?;
-    for index in 0..2 * PARTIES {
+    for index in 0..2 * pairs {
         let job = Job {
-            role: if index < PARTIES { Role::Producer } else { Role::Consumer },
+            role: if index < pairs { Role::Producer } else { Role::Consumer },
             peer: Peer::Outlive,
             mode: Mode::Spin,
             bytes: 8,
-            patience: plan.cores.patience(2 * PARTIES),
+            patience: plan.cores.patience(2 * pairs),
             access: prepared.child.clone(),
         };
         session.spawn(plan.cores.of(index), job)?;
     }
-    conduct(plan, &session.memory);
+    conduct(plan, &session.memory, pairs);
     session.finish(None)
 }
 
-fn between_threads(plan: &Plan, memory: &Memory) -> Result<()> {
+fn between_threads(plan: &Plan, memory: &Memory, pairs: usize) -> Result<()> {
     let queue = ArrayQueue::new(CAPACITY);
-    let patience = plan.cores.patience(2 * PARTIES);
+    let patience = plan.cores.patience(2 * pairs);
     let party = |index: usize| -> Result<()> {
         cpu::pin(plan.cores.of(index))?;
         let link = rings::Shared(&queue, patience);
-        if index < PARTIES {
+        if index < pairs {
             produce(link, memory, index)
         } else {
             consume(link, memory, &memory.slots[index])
@@ -80,16 +105,16 @@ fn between_threads(plan: &Plan, memory: &Memory) -> Result<()> {
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> =
-            (0..2 * PARTIES).map(|index| scope.spawn(move || party(index))).collect();
-        conduct(plan, memory);
+            (0..2 * pairs).map(|index| scope.spawn(move || party(index))).collect();
+        conduct(plan, memory, pairs);
         threads.into_iter().try_for_each(|thread| {
             thread.join().map_err(|_| Failure::from("a thread of the queue panicked"))?
         })
     })
 }
 
-fn conduct(plan: &Plan, memory: &Memory) {
-    memory.wait_ready(2 * PARTIES as u32);
+fn conduct(plan: &Plan, memory: &Memory, pairs: usize) {
+    memory.wait_ready(2 * pairs as u32);
     memory.start();
     std::thread::sleep(plan.slice);
     memory.stop();
@@ -132,7 +157,7 @@ fn produce(mut link: impl Outbox<1>, memory: &Memory, sender: usize) -> Result<(
 fn consume(mut link: impl Inbox<1>, memory: &Memory, slot: &Slot) -> Result<()> {
     memory.ready_and_wait();
     slot.start_ns.store(now_ns(), Relaxed);
-    let mut next = [0_u64; PARTIES];
+    let mut next = [0_u64; MOST];
     let (mut count, mut sum) = (0_u64, 0_u64);
     loop {
         let [message] = link.receive()?;
@@ -163,9 +188,9 @@ fn report(slot: &Slot, count: u64, sum: u64) {
 }
 
 /// What arrived against what was sent, and how fast.
-fn outcome(memory: &Memory) -> Result<Slice> {
-    let (senders, rest) = memory.slots.split_at(PARTIES);
-    let receivers = &rest[..PARTIES];
+fn outcome(memory: &Memory, pairs: usize) -> Result<Slice> {
+    let (senders, rest) = memory.slots.split_at(pairs);
+    let receivers = &rest[..pairs];
     let total = |slots: &[Slot]| {
         slots.iter().fold((0_u64, 0_u64), |(count, sum), slot| {
             (count + slot.count.load(Relaxed), sum.wrapping_add(slot.sum.load(Relaxed)))

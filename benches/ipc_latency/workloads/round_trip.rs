@@ -127,12 +127,12 @@ const LAST: u64 = u64::MAX;
 
 /// What message `number` consists of: every word differs, and from one message to the next.
 #[inline]
-fn message<const W: usize>(number: u64) -> [u64; W] {
+pub(super) fn message<const W: usize>(number: u64) -> [u64; W] {
     std::array::from_fn(|word| number.wrapping_add(word as u64))
 }
 
 #[inline]
-fn check<const W: usize>(received: [u64; W], number: u64) -> Result<()> {
+pub(super) fn check<const W: usize>(received: [u64; W], number: u64) -> Result<()> {
     if received != message(number) {
         return failed(format!("message {number} arrived as {received:?}"));
     }

@@ -1,5 +1,6 @@
 //! One sender, one receiver, messages of 8 bytes as fast as they go.
 
+use super::round_trip::{check, message};
 use crate::job::{Job, Mode, Role};
 use crate::peers::{Inbox, Outbox, Peer, Prepared, descriptors, ours, rings, spsc, unsupported};
 use crate::support::child::Child;
@@ -10,7 +11,7 @@ use crate::support::memory::Memory;
 use crate::support::report::Report;
 use crate::support::session::Session;
 use crate::support::stats::Slice;
-use crate::support::{Failure, Result, cpu, failed};
+use crate::support::{Failure, Result, cpu};
 
 /// Messages that a queue keeps, for every peer that lets one choose.
 const CAPACITY: usize = 1024;
@@ -22,6 +23,10 @@ const SPINNING: &[(Peer, Part)] = &[
     (Peer::Rtrb, Part::Reference),
 ];
 
+/// What taking many messages at a time gains.
+const BATCHES: &[(Peer, Part)] =
+    &[(Peer::SpscBatch, Part::Judged(&[])), (Peer::Spsc, Part::Reference)];
+
 const BLOCKING: &[(Peer, Part)] = &[
     (Peer::Spsc, Part::Judged(&[])),
     (Peer::Outlive, Part::Beside),
@@ -30,13 +35,13 @@ const BLOCKING: &[(Peer, Part)] = &[
 ];
 
 pub(crate) fn run(plan: &Plan, report: &mut Report) -> Result<()> {
-    for (mode, contenders) in [(Mode::Spin, SPINNING), (Mode::Block, BLOCKING)] {
-        let heading = Heading {
-            workload: "stream",
-            mode: Some(mode.name()),
-            bytes: Some(8),
-            processes: None,
-        };
+    for (name, mode, contenders) in [
+        (Mode::Spin.name(), Mode::Spin, SPINNING),
+        ("batches", Mode::Spin, BATCHES),
+        (Mode::Block.name(), Mode::Block, BLOCKING),
+    ] {
+        let heading =
+            Heading { workload: "stream", mode: Some(name), bytes: Some(8), processes: None };
         let comparison = Comparison { heading, yardstick: Metric::Rate, contenders };
         comparison.run(plan, report, |peer| slice(plan, peer, mode))?;
     }
@@ -87,11 +92,11 @@ fn between_threads(plan: &Plan, memory: &Memory) -> Result<Slice> {
 }
 
 /// One side's part, for whatever link carries it.
-trait Party {
+pub(super) trait Party {
     /// Whether it is the sender.
     const SENDS: bool;
     type Outcome;
-    fn play(self, link: impl Inbox<1> + Outbox<1>) -> Result<Self::Outcome>;
+    fn play<const W: usize>(self, link: impl Inbox<W> + Outbox<W>) -> Result<Self::Outcome>;
 }
 
 fn with_link<P: Party>(job: &Job, party: P) -> Result<P::Outcome> {
@@ -113,35 +118,35 @@ fn with_link<P: Party>(job: &Job, party: P) -> Result<P::Outcome> {
             party.play(spsc::Batched::one_way(segment, CAPACITY, P::SENDS, job.patience)?)
         }
         (Peer::Pipe | Peer::UnixSocket, _) => {
-            party.play(descriptors::Link::attach(job.access.descriptors)?)
+            party.play::<1>(descriptors::Link::attach(job.access.descriptors)?)
         }
         (peer, _) => unsupported(peer),
     }
 }
 
-struct Sender<'a> {
-    memory: &'a Memory,
+pub(super) struct Sender<'a> {
+    pub(super) memory: &'a Memory,
 }
 
 impl Party for Sender<'_> {
     const SENDS: bool = true;
     type Outcome = ();
 
-    fn play(self, link: impl Inbox<1> + Outbox<1>) -> Result<()> {
+    fn play<const W: usize>(self, link: impl Inbox<W> + Outbox<W>) -> Result<()> {
         stream(link, self.memory)
     }
 }
 
-struct Receiver<'a> {
-    plan: &'a Plan,
-    memory: &'a Memory,
+pub(super) struct Receiver<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) memory: &'a Memory,
 }
 
 impl Party for Receiver<'_> {
     const SENDS: bool = false;
     type Outcome = Slice;
 
-    fn play(self, link: impl Inbox<1> + Outbox<1>) -> Result<Slice> {
+    fn play<const W: usize>(self, link: impl Inbox<W> + Outbox<W>) -> Result<Slice> {
         drain(link, self.plan, self.memory)
     }
 }
@@ -149,18 +154,18 @@ impl Party for Receiver<'_> {
 /// What follows the last message.
 const END: u64 = u64::MAX;
 
-fn stream(mut link: impl Outbox<1>, memory: &Memory) -> Result<()> {
+fn stream<const W: usize>(mut link: impl Outbox<W>, memory: &Memory) -> Result<()> {
     memory.ready_and_wait();
     for number in 0.. {
-        link.send([number])?;
+        link.send(message(number))?;
         if memory.stopped() {
             break;
         }
     }
-    link.send([END])
+    link.send(message(END))
 }
 
-fn drain(mut link: impl Inbox<1>, plan: &Plan, memory: &Memory) -> Result<Slice> {
+fn drain<const W: usize>(mut link: impl Inbox<W>, plan: &Plan, memory: &Memory) -> Result<Slice> {
     /// Messages between two looks at the clock.
     const BATCH: u64 = 256;
     let begin = now_ns();
@@ -169,10 +174,7 @@ fn drain(mut link: impl Inbox<1>, plan: &Plan, memory: &Memory) -> Result<Slice>
     let mut next = 0;
     let mut take = |count: u64| -> Result<()> {
         for _ in 0..count {
-            let [number] = link.receive()?;
-            if number != next {
-                return failed(format!("message {next} arrived as {number}"));
-            }
+            check(link.receive()?, next)?;
             next += 1;
         }
         Ok(())
@@ -191,10 +193,11 @@ fn drain(mut link: impl Inbox<1>, plan: &Plan, memory: &Memory) -> Result<Slice>
     }
     memory.stop();
     loop {
-        match link.receive()? {
-            [END] => return Ok(Slice::of_rate(count, now - start)),
-            [number] if number == next => next += 1,
-            [number] => return failed(format!("message {next} arrived as {number}")),
+        let received = link.receive()?;
+        if received[0] == END {
+            return Ok(Slice::of_rate(count, now - start));
         }
+        check(received, next)?;
+        next += 1;
     }
 }
