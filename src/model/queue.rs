@@ -1,6 +1,7 @@
 //! `Queue`: each message once, in order, whole; full and empty; deaths on both sides.
 
 use super::atomic::no_races;
+use super::membarrier::nobody_sleeps;
 use super::run::{
     Kernel, Mortality, begin, check, in_time, model, mortal, pass_time, process, with_death,
 };
@@ -112,6 +113,22 @@ fn the_end_is_seen_after_the_last_message() {
         });
         assert_eq!(pop(&queue), 1);
         assert_eq!(queue.pop(), Err(PopError::Closed));
+        other.join().expect("a process");
+    });
+}
+
+/// By one that only looks: no fence helps it.
+#[test]
+fn the_end_is_not_seen_before_the_last_message() {
+    model(|| {
+        nobody_sleeps();
+        let queue = queue(2, 0);
+        let producer = queue.clone();
+        let other = process(1, move || {
+            producer.push([1; 2]).expect("push");
+            producer.close().expect("close");
+        });
+        assert_ne!(queue.try_pop(), Err(PopError::Closed));
         other.join().expect("a process");
     });
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use loom::thread::JoinHandle;
 
 use super::process::{self, Death};
-use super::{atomic, futex, robust_list};
+use super::{atomic, futex, membarrier, robust_list};
 use crate::Segment;
 use crate::layout::Plain;
 
@@ -26,6 +26,7 @@ pub(crate) fn check(preemptions: usize, body: impl Fn() + Send + Sync + 'static)
         futex::reset();
         process::reset();
         robust_list::reset();
+        membarrier::reset();
         body();
         atomic::reset();
     });

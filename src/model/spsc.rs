@@ -3,6 +3,7 @@
 //! slices are.
 
 use super::atomic::no_races;
+use super::membarrier::nobody_sleeps;
 use super::run::{
     Kernel, begin, check, in_time, model, mortal, pass_time, process, with_death,
     with_death_bounded,
@@ -52,12 +53,11 @@ fn the_length_counts_what_is_there_all_the_time() {
     model(|| {
         let ring = ring_with(2, &[[1; 2]]);
         let there = ring.clone();
-        let other = process(1, move || {
-            there.producer().expect("producer").push([2; 2]).expect("push");
-            assert_eq!(one(there.consumer().expect("consumer").pop().expect("pop")), 1);
-        });
-        assert!((1..=2).contains(&ring.len()), "never empty");
-        other.join().expect("a process");
+        // The checker sees no race of a load with a thread that loads and then stores.
+        let other = process(1, move || there.len());
+        ring.producer().expect("producer").push([2; 2]).expect("push");
+        assert_eq!(one(ring.consumer().expect("consumer").pop().expect("pop")), 1);
+        assert!((1..=2).contains(&other.join().expect("a process")), "never empty");
     });
 }
 
@@ -133,6 +133,24 @@ fn the_end_is_seen_after_the_last_message() {
         let mut consumer = ring.consumer().expect("consumer");
         assert_eq!(one(consumer.pop().expect("pop")), 1);
         assert_eq!(consumer.pop(), Err(PopError::Closed));
+        other.join().expect("a process");
+    });
+}
+
+/// By one that only looks: no fence helps it.
+#[test]
+fn the_end_is_not_seen_before_the_last_message() {
+    model(|| {
+        nobody_sleeps();
+        let ring = ring::<Twin>(2);
+        let there = ring.clone();
+        let other = process(1, move || {
+            let mut producer = there.producer().expect("producer");
+            producer.push([1; 2]).expect("push");
+            producer.close();
+        });
+        let mut consumer = ring.consumer().expect("consumer");
+        assert_ne!(consumer.try_pop(), Err(PopError::Closed));
         other.join().expect("a process");
     });
 }
