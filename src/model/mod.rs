@@ -46,13 +46,9 @@ mod event;
 #[cfg(test)]
 mod latest;
 #[cfg(test)]
-mod listener;
-#[cfg(test)]
 mod lock;
 #[cfg(test)]
 mod once;
-#[cfg(test)]
-mod pipe;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]

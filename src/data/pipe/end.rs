@@ -103,12 +103,6 @@ impl fmt::Debug for PipeEnd {
     }
 }
 
-/// Whether nobody has had it yet.
-#[cfg(all(test, loom))]
-pub(super) fn is_awaited(share: &Share) -> bool {
-    other_is(share) == Other::Awaited
-}
-
 impl Drop for PipeEnd {
     fn drop(&mut self) {
         let share = self.pipe.share(self.side);

@@ -203,14 +203,8 @@ impl Pipe {
         }
     }
 
-    /// Whether nobody has had an end yet, for the model checker.
-    #[cfg(all(test, loom))]
-    pub(crate) fn is_awaited(&self, side: Side) -> bool {
-        end::is_awaited(self.share(side))
-    }
-
     /// The queue that an end receives from.
-    pub(crate) fn queue_to(&self, side: Side) -> Option<&ByteQueue> {
+    fn queue_to(&self, side: Side) -> Option<&ByteQueue> {
         match side {
             Side::First => Some(&self.to_first),
             Side::Second => self.to_second.as_ref(),

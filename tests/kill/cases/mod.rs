@@ -7,7 +7,6 @@ mod condvar;
 mod data;
 mod event;
 mod latest;
-mod listener;
 mod mutex;
 mod object;
 mod once;
@@ -35,7 +34,6 @@ pub(crate) fn all() -> Vec<Case> {
         byte_queue::cases(),
         broadcast::cases(),
         pipe::cases(),
-        listener::cases(),
         event::cases(),
         condvar::cases(),
         reentrant::cases(),
