@@ -67,7 +67,7 @@ extern "C" fn before_main(
         return;
     }
     // A shared library's copy of this leaves the job to the executable's.
-    if !Image::own().is_some_and(|image| image.offset_of(&CONSTRUCTOR).is_some()) {
+    if Image::own().is_none_or(|image| image.offset_of(&CONSTRUCTOR).is_none()) {
         return;
     }
     // SAFETY: nothing of the program has run yet, and so no thread.
