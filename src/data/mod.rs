@@ -9,6 +9,8 @@ mod latest;
 mod queue;
 mod queue_end;
 mod spsc;
+#[cfg(feature = "stream")]
+mod stream;
 mod value;
 
 pub use array::{Array, ArrayGuard, ArrayIter, AtomicElement};
@@ -18,4 +20,6 @@ pub use counter::{AtomicCounter, Counter, CounterGuard};
 pub use latest::{Changed, Latest, Version};
 pub use queue::{Drain, Iter, Queue, QueueStats, Readable, Writable};
 pub use spsc::{Consumer, Producer, ReadChunk, Spsc, WriteChunk};
+#[cfg(feature = "stream")]
+pub use stream::{Messages, Pushing};
 pub use value::{Value, ValueGuard};

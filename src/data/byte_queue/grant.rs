@@ -116,7 +116,7 @@ impl ByteQueue {
     }
 
     #[inline]
-    fn attempt_grant(
+    pub(super) fn attempt_grant(
         &self,
         length: usize,
         deadline: Option<Deadline>,
@@ -144,7 +144,7 @@ impl ByteQueue {
     }
 
     #[inline]
-    fn check_length(&self, length: usize) -> Result<(), BytePushError> {
+    pub(super) fn check_length(&self, length: usize) -> Result<(), BytePushError> {
         let largest = self.max_message();
         if length <= largest { Ok(()) } else { Err(BytePushError::TooLong { length, largest }) }
     }
@@ -252,7 +252,7 @@ impl Grant<'_> {
 
     /// Copies a message to where it belongs, and pushes it.
     #[inline]
-    fn push(self, message: &[u8]) {
+    pub(super) fn push(self, message: &[u8]) {
         self.run.write(message);
         self.publish(message.len());
     }

@@ -105,7 +105,10 @@ impl ByteQueue {
     }
 
     #[inline]
-    fn attempt_read(&self, deadline: Option<Deadline>) -> Result<Attempt<Message<'_>>, LockError> {
+    pub(super) fn attempt_read(
+        &self,
+        deadline: Option<Deadline>,
+    ) -> Result<Attempt<Message<'_>>, LockError> {
         let queue = self.inner.writable()?;
         // A look without the lock keeps idle consumers out of one another's way.
         if !self.has_message() {
@@ -273,7 +276,7 @@ impl<'a> Message<'a> {
 
     /// Takes the message.
     #[inline]
-    fn copy_to(self, buffer: &mut Vec<u8>) {
+    pub(super) fn copy_to(self, buffer: &mut Vec<u8>) {
         buffer.clear();
         self.frame.run.append_to(buffer);
         self.take();
