@@ -51,6 +51,8 @@ mod lock;
 mod once;
 #[cfg(test)]
 mod queue;
+#[cfg(all(test, feature = "async"))]
+mod reactor;
 #[cfg(test)]
 mod rwlock;
 #[cfg(test)]
