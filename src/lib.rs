@@ -38,6 +38,7 @@
 //! | the last state of something, for readers that nobody holds up | [`Latest`] |
 //! | to wait for something to happen | [`Event`] |
 //! | to wait for the first of several things, files and children included | [`wait_any`], [`Bridge`] |
+//! | the same in a task, with any runtime | `wait_async`, `Queue::pop_async`, ...: feature `async` |
 //! | at most so many at a time | [`Semaphore`] |
 //! | to wait for one another | [`Barrier`] |
 //! | to wait for data under a mutex to change | [`Condvar`] |
@@ -60,6 +61,8 @@
 //! | `shared_memory` | `Segment::in_shmem`: a segment in an existing `shared_memory::Shmem` |
 //! | `raw_sync` | `compat::RobustEvent`: `raw_sync`'s event traits on a robust event |
 //! | `process` | `process`: functions in processes of their own, with typed arguments and results; handles as arguments |
+//! | `async` | `pop_async` and its like for all that waits, and `wait_async`: in tasks, with any runtime |
+//! | `stream` | `Queue::stream`, `Queue::sink` and so on: `Stream` and `Sink` of `futures` |
 //! | `lock_api` | `compat::RawMutex`: `lock_api`'s mutex traits on a robust mutex |
 //! | `serde` | `send` and `recv` of [`ByteQueue`] and [`PipeEnd`]: values of any serde type as messages |
 //!
@@ -139,6 +142,11 @@ pub use sync::{
     RwLockReadGuard, RwLockUpgradableGuard, RwLockWriteGuard, Semaphore, WaitTimeoutResult,
     Waitable, wait_any, wait_some,
 };
+
+#[cfg(feature = "stream")]
+pub use data::{Messages, Pushing};
+#[cfg(feature = "async")]
+pub use sync::wait_async;
 
 /// Compiles the examples of the README.
 #[cfg(doctest)]

@@ -14,6 +14,13 @@ pub(crate) mod atomic {
 #[cfg(loom)]
 pub(crate) use crate::model::{atomic, clock, futex, membarrier, process, robust_list};
 
+/// A lock of this process, for what algorithms keep in private memory.
+#[cfg(all(feature = "async", not(loom)))]
+pub(crate) use std::sync::{Mutex, MutexGuard};
+
+#[cfg(all(feature = "async", loom))]
+pub(crate) use loom::sync::{Mutex, MutexGuard};
+
 /// How often to look before going to sleep, or before taking a lock. Under the model every look
 /// multiplies the number of executions, and two show what many do.
 pub(crate) const fn looks(number: usize) -> usize {

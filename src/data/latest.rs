@@ -43,6 +43,9 @@
 //! * a reader whose death the kernel does not report (see `raw::lock`): a share that nobody uses any
 //!   more. The others read with the remaining ones.
 
+#[cfg(feature = "async")]
+mod future;
+
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -546,6 +549,11 @@ impl<T: Shared> Wait for Changed<T> {
         words.event(&node.event);
         words.beside(&node.lock);
         Ok(())
+    }
+
+    #[cfg(feature = "async")]
+    fn is_for_all(&self) -> bool {
+        true
     }
 
     // Commits wake everybody: there is nothing to pass on.

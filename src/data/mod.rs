@@ -12,6 +12,8 @@ mod pipe;
 mod queue;
 mod queue_end;
 mod spsc;
+#[cfg(feature = "stream")]
+mod stream;
 #[cfg(feature = "serde")]
 mod typed;
 mod value;
@@ -25,4 +27,6 @@ pub use listener::{Acceptor, Listener, ListenerOptions};
 pub use pipe::{Flow, Pipe, PipeEnd, PipeWritable, Side, pipe};
 pub use queue::{Drain, Iter, OnDeath, Queue, QueueStats, Readable, Writable};
 pub use spsc::{Consumer, Producer, ReadChunk, Spsc, WriteChunk};
+#[cfg(feature = "stream")]
+pub use stream::{Messages, Pushing};
 pub use value::{Value, ValueGuard};

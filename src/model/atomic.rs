@@ -98,6 +98,13 @@ pub(crate) fn freeze(range: Range<usize>) {
     MODELLED.set(true);
 }
 
+/// One more word that accesses are made to, in private memory.
+#[cfg(feature = "async")]
+pub(crate) fn include(word: &AtomicU32) {
+    let address = core::ptr::from_ref(word) as usize;
+    CHECKED.with_borrow_mut(|checked| checked.insert(address, AtomicU32::make(address)));
+}
+
 /// The last word within a range that was used so far.
 pub(crate) fn last_used(range: Range<usize>) -> usize {
     WORDS.with_borrow(|words| words.range(range).next_back().map_or(0, |(last, _)| *last))

@@ -55,6 +55,8 @@ mod once;
 mod pipe;
 #[cfg(test)]
 mod queue;
+#[cfg(all(test, feature = "async"))]
+mod reactor;
 #[cfg(test)]
 mod rwlock;
 #[cfg(test)]

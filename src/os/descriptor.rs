@@ -8,6 +8,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::error::OsError;
 
+/// The error of a call that was given too much: `EINVAL`.
+#[cfg(feature = "async")]
+pub(crate) const TOO_MANY: i32 = libc::EINVAL;
+
 /// Waits until one of the descriptors is readable, at end of file or in error, for at most `timeout`;
 /// None is as long as it takes. Says of each whether it is; a signal ends the wait with none.
 pub(crate) fn readable(

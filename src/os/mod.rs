@@ -16,6 +16,8 @@ pub(crate) mod image;
 pub(crate) mod mapping;
 #[cfg(not(loom))]
 pub(crate) mod membarrier;
+#[cfg(feature = "async")]
+pub(crate) mod per_process;
 #[cfg_attr(loom, allow(dead_code))] // a model stands in for part of it
 pub(crate) mod process;
 #[cfg(not(loom))]

@@ -11,6 +11,9 @@
 //! The flag is one word: set or not. A setter killed between its store and its wake-up is made up
 //! for by the sleepers, who look every 100 ms; a waiter killed while it sleeps leaves nothing.
 
+#[cfg(feature = "async")]
+mod future;
+
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -181,6 +184,11 @@ impl Wait for Event {
 
     fn woken(&self) {
         pass_on(&self.inner.event, self.is_set());
+    }
+
+    #[cfg(feature = "async")]
+    fn is_for_all(&self) -> bool {
+        self.inner.mode() == Some(Reset::Manual)
     }
 }
 

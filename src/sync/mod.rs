@@ -5,6 +5,8 @@ mod condvar;
 mod event;
 mod mutex;
 mod once;
+#[cfg(feature = "async")]
+pub(crate) mod reactor;
 mod reentrant;
 mod rwlock;
 mod semaphore;
@@ -17,6 +19,8 @@ pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{Event, Reset};
 pub use mutex::{Mutex, MutexGuard};
 pub use once::{Once, OnceValue};
+#[cfg(feature = "async")]
+pub use reactor::wait_async;
 pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};
 pub use rwlock::{ConvertError, RwLock, RwLockReadGuard, RwLockUpgradableGuard, RwLockWriteGuard};
 pub use semaphore::{Permit, Semaphore};

@@ -4,6 +4,9 @@
 //! half-changed, and the next one is told.
 #![allow(unsafe_code)] // guards lead to data in shared memory, which the lock protects
 
+#[cfg(feature = "async")]
+mod future;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;

@@ -31,6 +31,9 @@
 //!   of its `count`, and who dies between that and the wake-up holds the share still.
 //! * in `release`, between `total` and the wake-up: sleepers look by themselves after 100 ms.
 
+#[cfg(feature = "async")]
+mod future;
+
 use std::fmt;
 use std::hint::spin_loop;
 use std::marker::PhantomData;
@@ -592,6 +595,12 @@ waits!(Semaphore, inner);
 /// How many holders [`wait_any`](crate::wait_any) watches, whose words it has to share with others.
 const WATCHED_BY_ANY: usize = 15;
 
+impl Semaphore {
+    fn bury_watched(&self) {
+        self.used_shares().take(WATCHED_BY_ANY).for_each(shares::bury_if_gone);
+    }
+}
+
 /// Ready when at least one permit can be had.
 #[allow(private_interfaces)] // sealed
 impl Wait for Semaphore {
@@ -614,7 +623,7 @@ impl Wait for Semaphore {
     }
 
     fn woken(&self) {
-        self.used_shares().take(WATCHED_BY_ANY).for_each(shares::bury_if_gone);
+        self.bury_watched();
         pass_on(&self.inner.event, self.available() > 0);
     }
 }

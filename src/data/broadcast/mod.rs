@@ -25,6 +25,8 @@
 //! * who subscribes, between taking a share and setting its position: as above; nobody published
 //!   meanwhile.
 
+#[cfg(feature = "async")]
+mod future;
 mod subscriber;
 
 use std::fmt;

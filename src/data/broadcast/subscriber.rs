@@ -25,10 +25,10 @@ use crate::sync::wait_any::{Wait, Words};
 /// For [`wait_any`](crate::wait_any) it is ready when there is something to receive, or the channel
 /// is closed.
 pub struct Subscriber<T: Shared> {
-    channel: Broadcast<T>,
+    pub(super) channel: Broadcast<T>,
     place: usize,
     /// What is received next.
-    position: Cell<u64>,
+    pub(super) position: Cell<u64>,
     _thread: PhantomData<*mut ()>,
 }
 
@@ -122,7 +122,7 @@ impl<T: Shared> Subscriber<T> {
         }
     }
 
-    fn attempt(&self) -> Result<Attempt<T>, RecvError> {
+    pub(super) fn attempt(&self) -> Result<Attempt<T>, RecvError> {
         let share = self.mine()?;
         // Before the message: what was published before the close is there then.
         // Acquire: pairs with the Release in `Broadcast::close`.
@@ -236,6 +236,11 @@ impl<T: Shared> Wait for Subscriber<T> {
         words.event(&self.channel.inner.not_empty.event);
         words.beside(&self.channel.inner.tail.lock);
         Ok(())
+    }
+
+    #[cfg(feature = "async")]
+    fn is_for_all(&self) -> bool {
+        true
     }
 
     // Every message wakes everybody: there is nothing to pass on.

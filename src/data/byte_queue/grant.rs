@@ -183,7 +183,7 @@ impl ByteQueue {
     }
 
     #[inline]
-    fn check_length(&self, length: usize) -> Result<(), BytePushError> {
+    pub(super) fn check_length(&self, length: usize) -> Result<(), BytePushError> {
         let largest = self.max_message();
         if length <= largest { Ok(()) } else { Err(BytePushError::TooLong { length, largest }) }
     }

@@ -38,6 +38,8 @@
 
 mod end;
 mod frame;
+#[cfg(feature = "async")]
+mod future;
 mod grant;
 mod read;
 #[cfg(feature = "serde")]

@@ -44,6 +44,8 @@
 //! Either side wakes the other before it releases its lock, and who sleeps, sleeps on that lock's word
 //! as well: so a death between publishing and waking wakes by itself.
 
+#[cfg(feature = "async")]
+mod future;
 mod iter;
 mod waitable;
 

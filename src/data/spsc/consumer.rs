@@ -144,7 +144,7 @@ impl<T: Shared> Consumer<T> {
     }
 
     #[inline]
-    fn attempt(&self) -> Result<Attempt<T>, LockError> {
+    pub(super) fn attempt(&self) -> Result<Attempt<T>, LockError> {
         let fresh = self.known() == 0;
         match self.refill(1)? {
             Attempt::Done(_) => match self.take(fresh) {

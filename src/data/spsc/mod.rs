@@ -33,6 +33,8 @@
 
 mod chunk;
 mod consumer;
+#[cfg(feature = "async")]
+mod future;
 mod producer;
 
 use std::fmt;

@@ -26,7 +26,7 @@ pub struct Producer<T: Shared> {
     /// What `tail.position` is.
     pub(super) position: Cell<u64>,
     /// The last that was seen of `head.position`.
-    seen: Cell<u64>,
+    pub(super) seen: Cell<u64>,
     /// What deaths interrupted, as it is kept in `begun`.
     interrupted: u64,
     _thread: PhantomData<*mut ()>,
@@ -136,7 +136,7 @@ impl<T: Shared> Producer<T> {
         self.advance(1);
     }
 
-    fn attempt(&self, message: &T) -> Result<Attempt<()>, LockError> {
+    pub(super) fn attempt(&self, message: &T) -> Result<Attempt<()>, LockError> {
         Ok(match self.room(1)? {
             Attempt::Done(_) => {
                 self.put(message);

@@ -37,6 +37,12 @@ pub trait Wait {
 
     /// After a sleep: a wake-up that others may need is passed on.
     fn woken(&self) {}
+
+    /// Whether all who wait can go on once it is ready, and not only the first.
+    #[cfg(feature = "async")]
+    fn is_for_all(&self) -> bool {
+        false
+    }
 }
 
 /// Words to sleep on, and what each is to be for that.
@@ -59,6 +65,12 @@ impl<'a> Words<'a> {
     /// Whether to sleep, and not to look again at once.
     pub(crate) fn sleeps(&self) -> bool {
         !self.awake
+    }
+
+    /// Has the caller look again at once, should it find nothing ready.
+    #[cfg(feature = "async")]
+    pub(crate) fn stay_awake(&mut self) {
+        self.awake = true;
     }
 
     /// A sleeper of an event count, as `EventCount::announce` makes one, but that the fence is made
