@@ -19,3 +19,12 @@ pub(crate) use crate::model::{atomic, clock, futex, membarrier, process, robust_
 pub(crate) const fn looks(number: usize) -> usize {
     if cfg!(loom) { 2 } else { number }
 }
+
+/// Runs what is no part of a model: the directory, while a model is of the objects that are in it.
+#[cfg(not(loom))]
+pub(crate) fn aside<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+#[cfg(loom)]
+pub(crate) use crate::model::atomic::aside;

@@ -1,4 +1,4 @@
-//! The demo `shared_counter`, run as people run it: real processes, real kills.
+//! The demos, `shared_counter` first of all, run as people run them: real processes, real kills.
 #![allow(unsafe_code)] // prctl between fork and exec
 
 mod support;
@@ -18,10 +18,14 @@ use serde_json::Value;
 const ENDLESS: &str = "1000000000000";
 
 fn program() -> PathBuf {
+    example("shared_counter")
+}
+
+fn example(name: &str) -> PathBuf {
     // This file is target/<profile>/deps/examples-<hash>.
     let this = std::env::current_exe().expect("current_exe");
     let profile = this.parent().and_then(Path::parent).expect("a profile directory");
-    let program = profile.join("examples/shared_counter");
+    let program = profile.join("examples").join(name);
     assert!(
         program.exists(),
         "{} is missing: run `cargo build --examples` (with the profile of this test)",
@@ -373,4 +377,16 @@ fn a_segment_of_another_program_is_not_joined() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("is not one of a shared_counter"), "{said}");
     assert!(segment.objects().expect("objects").is_empty());
+}
+
+#[test]
+fn loans_hands_frames_on_and_survives_a_kill() {
+    support::watchdog();
+    let output =
+        Command::new(example("loans")).stdin(Stdio::null()).output().expect("run the demo");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("Read 10 frames, and was killed"), "{text}");
+    assert!(text.contains("Another one has read 54 frames."), "{text}");
+    assert!(text.contains("4 of 4 chunks are free, 1 came back from the dead."), "{text}");
 }

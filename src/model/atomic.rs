@@ -80,6 +80,14 @@ pub(crate) fn freeze(range: Range<usize>) {
     MODELLED.set(true);
 }
 
+/// Runs what no model is of, on the words themselves.
+pub(crate) fn aside<R>(work: impl FnOnce() -> R) -> R {
+    let modelled = MODELLED.replace(false);
+    let result = work();
+    MODELLED.set(modelled);
+    result
+}
+
 /// The last word within a range that was used so far.
 pub(crate) fn last_used(range: Range<usize>) -> usize {
     WORDS.with_borrow(|words| words.range(range).next_back().map_or(0, |(last, _)| *last))

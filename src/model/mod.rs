@@ -46,6 +46,8 @@ mod event;
 #[cfg(test)]
 mod latest;
 #[cfg(test)]
+mod loans;
+#[cfg(test)]
 mod lock;
 #[cfg(test)]
 mod once;

@@ -11,6 +11,7 @@ mod broadcast;
 mod byte_queue;
 mod counter;
 mod latest;
+mod loans;
 mod queue;
 mod spsc;
 mod value;
@@ -51,6 +52,12 @@ roles! {
     "byte queue write": byte_queue::deaths::write_for_ever,
     "byte queue read": byte_queue::deaths::read_for_ever,
     "byte queue fork": byte_queue::forks::run,
+    "loans driver": loans::driver::run,
+    "loans send": loans::deaths::send_for_ever,
+    "loans receive": loans::deaths::receive_for_ever,
+    "loans stress send": loans::stress::send,
+    "loans stress receive": loans::stress::receive,
+    "loans fork": loans::forks::run,
     "spsc driver": spsc::driver::run,
     "spsc receive": spsc::stream::run,
     "spsc supply": spsc::deaths::supply,

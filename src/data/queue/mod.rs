@@ -41,6 +41,7 @@
 
 mod iter;
 mod waitable;
+mod with;
 
 use std::fmt;
 use std::sync::atomic::Ordering;
