@@ -110,7 +110,7 @@ impl<T: Shared> Queue<T> {
     /// jobs.push(7)?;
     /// // Whenever this process is killed: what was not done is still in the queue.
     /// jobs.pop_with(|job| done.add(*job as i64))??;
-    /// assert_eq!((done.get()?, jobs.len()), (7, 0));
+    /// assert_eq!((done.get(), jobs.len()), (7, 0));
     /// # Ok(())
     /// # }
     /// ```
