@@ -1,5 +1,6 @@
 //! The errors of every family: what happened, to which object, and what to do about it.
 
+mod loans;
 mod pipe;
 #[cfg(feature = "process")]
 mod process;
@@ -12,6 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use loans::{LoanError, ReceiveError};
 pub use pipe::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
 #[cfg(feature = "process")]
 pub use process::{JoinError, PanicLocation, ScopeError, StartError};

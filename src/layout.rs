@@ -439,6 +439,37 @@ shared! {
         event: EventCount = 8,
         spare: [AtomicU64; 6] = 16,
     }
+
+    /// LoanPool: chunk headers and then the chunks follow. See `data::loans`.
+    struct LoanPool: 512 / 64 {
+        /// By which its handles are known: the high half of their first word.
+        tag: AtomicU64 = 0,
+        /// Classes of chunks.
+        classes: AtomicU64 = 8,
+        /// Chunks that came back from the dead, or were lost.
+        returned: AtomicU64 = 16,
+        spare: [AtomicU64; 5] = 24,
+        /// Bytes of a chunk, class by class.
+        sizes: [AtomicU64; 16] = 64,
+        /// Chunks, class by class.
+        counts: [AtomicU64; 16] = 192,
+        /// The chunk of each class to look at first.
+        hints: [AtomicU64; 16] = 320,
+        /// Those sleep here who wait for a chunk.
+        returns: QueueSleep = 448,
+    }
+
+    /// What is known of a chunk. See `data::loans`.
+    struct LoanChunk: 64 / 64 {
+        /// Held by who writes or reads the chunk.
+        lock: RobustNode = 0,
+        /// Generation, and in the lowest bit whether it is sent.
+        state: AtomicU64 = 40,
+        /// Bytes of the content.
+        length: AtomicU64 = 48,
+        /// Its type.
+        tag: AtomicU64 = 56,
+    }
 }
 
 /// What the first page holds, in bytes: the least that a segment commits.

@@ -32,6 +32,7 @@
 //! | to hand messages on | [`Queue`] |
 //! | the same from one to one, as fast as can be | [`Spsc`] |
 //! | to hand on messages of any length, in place if they are long | [`ByteQueue`] |
+//! | to hand on large things without copying them | [`LoanPool`] |
 //! | messages that everybody gets who subscribes | [`Broadcast`] |
 //! | to talk with one other, and hear when it is gone | [`Pipe`], [`pipe()`](fn@pipe) |
 //! | such a pipe with whoever asks for one | [`Listener`] |
@@ -84,8 +85,8 @@
 //!   given. The kernel has no protection against that for a file with a name.
 //! * The guard of a [`Mutex`] or an [`RwLock`] is a reference into shared memory, whose bytes were
 //!   checked when it was locked. To change them without the lock is undefined behaviour in the process
-//!   that holds it. The same is true of messages in place: [`WriteChunk`], [`ReadChunk`], [`Grant`] and
-//!   [`Message`].
+//!   that holds it. The same is true of messages in place: [`WriteChunk`], [`ReadChunk`], [`Grant`],
+//!   [`Message`], [`Loan`] and [`Loaned`].
 //!   [`Value`], [`Counter`], [`Array`] and [`Queue`] copy, check the copy, and have no such hole.
 //!
 //! Who may only read it counts as attached for as long as it likes: an ephemeral segment stays, and so
@@ -97,6 +98,9 @@ compile_error!("outlive is for 64-bit Linux");
 
 #[cfg(any(feature = "shared_memory", feature = "raw_sync", feature = "lock_api"))]
 pub mod compat;
+// What the derive writes names the crate.
+extern crate self as outlive;
+
 mod data;
 mod error;
 mod layout;
@@ -116,15 +120,16 @@ pub use data::{
 };
 pub use data::{
     Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Broadcast, ByteQueue, Changed,
-    Consumer, Counter, CounterGuard, Drain, Grant, Iter, Latest, Message, OnDeath, Producer, Queue,
-    QueueStats, ReadChunk, Readable, ReadableBytes, Slow, Spsc, Start, Subscriber, Value,
-    ValueGuard, Version, Writable, WritableBytes, WriteChunk,
+    Consumer, Content, Counter, CounterGuard, Drain, Grant, Iter, Latest, Loan, LoanHandle,
+    LoanPool, LoanStats, Loaned, Message, OnDeath, PoolLayout, Producer, Queue, QueueStats,
+    ReadChunk, Readable, ReadableBytes, Slow, Spsc, Start, Subscriber, Value, ValueGuard, Version,
+    Writable, WritableBytes, WriteChunk,
 };
 pub use error::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
 pub use error::{
-    ArrayError, BarrierError, BytePushError, Holder, LockError, ObjectError, OsError, PopError,
-    PushError, RecvError, RoleError, SegmentError, SemaphoreError, SetError, SubscribeError,
-    WaitError,
+    ArrayError, BarrierError, BytePushError, Holder, LoanError, LockError, ObjectError, OsError,
+    PopError, PushError, ReceiveError, RecvError, RoleError, SegmentError, SemaphoreError,
+    SetError, SubscribeError, WaitError,
 };
 #[cfg(feature = "serde")]
 pub use error::{TypedRecvError, TypedSendError};

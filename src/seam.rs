@@ -26,3 +26,12 @@ pub(crate) use loom::sync::{Mutex, MutexGuard};
 pub(crate) const fn looks(number: usize) -> usize {
     if cfg!(loom) { 2 } else { number }
 }
+
+/// Runs what is no part of a model: the directory, while a model is of the objects that are in it.
+#[cfg(not(loom))]
+pub(crate) fn aside<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+#[cfg(loom)]
+pub(crate) use crate::model::atomic::aside;

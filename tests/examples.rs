@@ -1,4 +1,4 @@
-//! The demo `shared_counter`, run as people run it: real processes, real kills.
+//! The demos, `shared_counter` first of all, run as people run them: real processes, real kills.
 #![allow(unsafe_code)] // prctl between fork and exec
 
 mod support;
@@ -393,4 +393,16 @@ fn the_pipe_example_sees_the_end_of_its_child() {
         assert_eq!(lines[2], "the square of 3 is 9");
         assert!(lines[3].contains("end of file") && lines[4].contains("broken pipe"), "{said}");
     }
+}
+
+#[test]
+fn the_loans_example_hands_frames_on_and_survives_a_kill() {
+    support::watchdog();
+    let output =
+        Command::new(example("loans")).stdin(Stdio::null()).output().expect("run the demo");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("Read 10 frames, and was killed"), "{text}");
+    assert!(text.contains("Another one has read 54 frames."), "{text}");
+    assert!(text.contains("4 of 4 chunks are free, 1 came back from the dead."), "{text}");
 }

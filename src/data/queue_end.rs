@@ -22,6 +22,11 @@ impl QueueEnd {
         self.interrupted.store(count | low, Ordering::Relaxed);
     }
 
+    /// With the lock held: nothing is being worked on any more, and nothing came of it.
+    pub(super) fn stop(&self) {
+        self.begin(self.position.load(Ordering::Relaxed).wrapping_sub(1));
+    }
+
     /// With the lock held: the work on `position` is complete.
     #[inline]
     pub(super) fn advance(&self, position: u64) {

@@ -105,6 +105,14 @@ pub(crate) fn include(word: &AtomicU32) {
     CHECKED.with_borrow_mut(|checked| checked.insert(address, AtomicU32::make(address)));
 }
 
+/// Runs what no model is of, on the words themselves.
+pub(crate) fn aside<R>(work: impl FnOnce() -> R) -> R {
+    let modelled = MODELLED.replace(false);
+    let result = work();
+    MODELLED.set(modelled);
+    result
+}
+
 /// The last word within a range that was used so far.
 pub(crate) fn last_used(range: Range<usize>) -> usize {
     WORDS.with_borrow(|words| words.range(range).next_back().map_or(0, |(last, _)| *last))

@@ -48,6 +48,8 @@ mod latest;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod loans;
+#[cfg(test)]
 mod lock;
 #[cfg(test)]
 mod once;

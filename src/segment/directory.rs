@@ -75,6 +75,14 @@ struct Snapshot {
     type_name: [u64; OBJECT_TYPE / 8],
 }
 
+/// The memory of an object.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Occupied {
+    pub(crate) kind: Option<ObjectKind>,
+    pub(crate) offset: u64,
+    pub(crate) size: u64,
+}
+
 /// Text as it is stored: zero-padded words.
 fn pack<const N: usize>(text: &[u8]) -> [u64; N] {
     let mut words = [0; N];
@@ -408,6 +416,17 @@ impl<'a> Directory<'a> {
         // range, one after it a block that is there.
         end.store(offset, Ordering::Release);
         Ok(())
+    }
+
+    /// The memory of all objects that anybody may use, removed ones included.
+    pub(crate) fn occupied(self) -> Result<Vec<Occupied>, &'static str> {
+        let used = |(_, entry): (u32, &Entry)| {
+            // One that is being replaced held no object when this began.
+            let found = entry.snapshot().filter(|found| !found.is(FREE))?;
+            let kind = ObjectKind::from_number(found.kind);
+            Some(Occupied { kind, offset: found.offset, size: found.size })
+        };
+        Ok(self.chain()?.entries.into_iter().filter_map(used).collect())
     }
 
     /// All objects that are there at the moment.

@@ -16,7 +16,7 @@ use crate::{Array, AtomicCounter, Counter, Value};
 pub(crate) mod attachment;
 pub(crate) mod backing;
 mod create;
-mod directory;
+pub(crate) mod directory;
 mod extents;
 mod foreign;
 mod header;

@@ -53,6 +53,8 @@ pub enum ObjectKind {
     ByteQueue = 17,
     /// [`Broadcast`](crate::Broadcast)
     Broadcast = 18,
+    /// [`LoanPool`](crate::LoanPool)
+    LoanPool = 19,
     /// [`Pipe`](crate::Pipe)
     Pipe = 20,
     /// [`Listener`](crate::Listener)
@@ -60,7 +62,7 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::Mutex,
         Self::Value,
         Self::Counter,
@@ -79,6 +81,7 @@ impl ObjectKind {
         Self::Spsc,
         Self::ByteQueue,
         Self::Broadcast,
+        Self::LoanPool,
         Self::Pipe,
         Self::Listener,
     ];

@@ -178,6 +178,11 @@ impl<L: Plain> Located<L> {
         &self.anchor
     }
 
+    /// The segment that it is in.
+    pub(crate) fn attachment(&self) -> &Arc<Attachment> {
+        self.anchor.attachment()
+    }
+
     /// As long as it takes, in this handle's manner.
     #[inline]
     pub(crate) fn forever(&self) -> Deadline {

@@ -12,6 +12,7 @@ mod byte_queue;
 mod counter;
 mod latest;
 mod listener;
+mod loans;
 mod pipe;
 mod queue;
 mod spsc;
@@ -58,6 +59,12 @@ roles! {
     "pipe fork": pipe::forks::run,
     "pipe child": pipe::inherited::child,
     "listener driver": listener::driver::run,
+    "loans driver": loans::driver::run,
+    "loans send": loans::deaths::send_for_ever,
+    "loans receive": loans::deaths::receive_for_ever,
+    "loans stress send": loans::stress::send,
+    "loans stress receive": loans::stress::receive,
+    "loans fork": loans::forks::run,
     "spsc driver": spsc::driver::run,
     "spsc receive": spsc::stream::run,
     "spsc supply": spsc::deaths::supply,

@@ -48,6 +48,7 @@
 mod future;
 mod iter;
 mod waitable;
+mod with;
 
 use std::fmt;
 use std::sync::atomic::Ordering;

@@ -8,6 +8,7 @@ mod data;
 mod event;
 mod latest;
 mod listener;
+mod loans;
 mod mutex;
 mod object;
 mod once;
@@ -42,6 +43,7 @@ pub(crate) fn all() -> Vec<Case> {
         rwlock::cases(),
         once::cases(),
         latest::cases(),
+        loans::cases(),
         wait_any::cases(),
         semaphore::cases(),
         barrier::cases(),
