@@ -1,5 +1,9 @@
 //! The errors of every family: what happened, to which object, and what to do about it.
 
+mod task;
+
+pub use task::JoinError;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::io;

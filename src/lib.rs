@@ -30,6 +30,7 @@
 //! | a number that everybody counts up | [`AtomicCounter`], [`Counter`] |
 //! | many elements | [`Array`] |
 //! | to hand messages on | [`Queue`] |
+//! | the same, where each message is a task that somebody has to finish | [`TaskQueue`] |
 //! | the same from one to one, as fast as can be | [`Spsc`] |
 //! | to hand on messages of any length, in place if they are long | [`ByteQueue`] |
 //! | messages that everybody gets who subscribes | [`Broadcast`] |
@@ -103,14 +104,15 @@ mod sync;
 
 pub use data::{
     Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Broadcast, ByteQueue, Changed,
-    Consumer, Counter, CounterGuard, Drain, Grant, Iter, Latest, Message, Producer, Queue,
-    QueueStats, ReadChunk, Readable, ReadableBytes, Slow, Spsc, Start, Subscriber, Value,
-    ValueGuard, Version, Writable, WritableBytes, WriteChunk,
+    Consumer, Counter, CounterGuard, Drain, Grant, Iter, JoinableQueue, Latest, Message, Producer,
+    Queue, QueueStats, ReadChunk, Readable, ReadableBytes, ReadableTasks, Redeliver, Slow, Spsc,
+    Start, Subscriber, Task, TaskQueue, TaskQueueOptions, TaskQueueStats, Value, ValueGuard,
+    Version, Writable, WritableBytes, WriteChunk,
 };
 pub use error::{
-    ArrayError, BarrierError, BytePushError, Holder, LockError, ObjectError, OsError, PopError,
-    PushError, RecvError, RoleError, SegmentError, SemaphoreError, SetError, SubscribeError,
-    WaitError,
+    ArrayError, BarrierError, BytePushError, Holder, JoinError, LockError, ObjectError, OsError,
+    PopError, PushError, RecvError, RoleError, SegmentError, SemaphoreError, SetError,
+    SubscribeError, WaitError,
 };
 pub use outlive_derive::Shared;
 pub use raw::waiting::Waiting;

@@ -1,6 +1,7 @@
 //! Values, counters, arrays and queues in shared memory.
 
 mod array;
+mod board;
 mod broadcast;
 mod byte_queue;
 mod cells;
@@ -9,6 +10,7 @@ mod latest;
 mod queue;
 mod queue_end;
 mod spsc;
+mod task_queue;
 mod value;
 
 pub use array::{Array, ArrayGuard, ArrayIter, AtomicElement};
@@ -18,4 +20,7 @@ pub use counter::{AtomicCounter, Counter, CounterGuard};
 pub use latest::{Changed, Latest, Version};
 pub use queue::{Drain, Iter, Queue, QueueStats, Readable, Writable};
 pub use spsc::{Consumer, Producer, ReadChunk, Spsc, WriteChunk};
+pub use task_queue::{
+    JoinableQueue, ReadableTasks, Redeliver, Task, TaskQueue, TaskQueueOptions, TaskQueueStats,
+};
 pub use value::{Value, ValueGuard};

@@ -53,10 +53,12 @@ pub enum ObjectKind {
     ByteQueue = 17,
     /// [`Broadcast`](crate::Broadcast)
     Broadcast = 18,
+    /// [`TaskQueue`](crate::TaskQueue)
+    TaskQueue = 23,
 }
 
 impl ObjectKind {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Mutex,
         Self::Value,
         Self::Counter,
@@ -75,6 +77,7 @@ impl ObjectKind {
         Self::Spsc,
         Self::ByteQueue,
         Self::Broadcast,
+        Self::TaskQueue,
     ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {

@@ -13,6 +13,7 @@ mod counter;
 mod latest;
 mod queue;
 mod spsc;
+mod task_queue;
 mod value;
 
 roles! {
@@ -51,6 +52,10 @@ roles! {
     "byte queue write": byte_queue::deaths::write_for_ever,
     "byte queue read": byte_queue::deaths::read_for_ever,
     "byte queue fork": byte_queue::forks::run,
+    "task queue driver": task_queue::driver::run,
+    "task queue work": task_queue::deaths::work_for_ever,
+    "task queue produce": task_queue::deaths::produce_for_ever,
+    "task queue fork": task_queue::forks::run,
     "spsc driver": spsc::driver::run,
     "spsc receive": spsc::stream::run,
     "spsc supply": spsc::deaths::supply,

@@ -17,6 +17,7 @@ mod rwlock;
 mod segment;
 mod semaphore;
 mod spsc;
+mod task_queue;
 mod wait_any;
 
 use crate::case::Case;
@@ -32,6 +33,7 @@ pub(crate) fn all() -> Vec<Case> {
         spsc::cases(),
         byte_queue::cases(),
         broadcast::cases(),
+        task_queue::cases(),
         event::cases(),
         condvar::cases(),
         reentrant::cases(),
