@@ -1,7 +1,9 @@
 //! The errors of every family: what happened, to which object, and what to do about it.
 
+mod service;
 mod task;
 
+pub use service::{AcceptError, CallError, ReplyError, ServiceError};
 pub use task::JoinError;
 
 use std::convert::Infallible;

@@ -431,7 +431,13 @@ shared! {
         not_full: EventCount = 208,
         /// Who waits for tasks to be settled sleeps here.
         settled: EventCount = 216,
-        spare: [AtomicU64; 4] = 224,
+        /// Service: how many of the hands are for servers.
+        servers: AtomicU64 = 224,
+        /// Service: 1 once there was a server.
+        served: AtomicU64 = 232,
+        /// Service: room for a request (low half) and a reply (high half), in bytes.
+        room: AtomicU64 = 240,
+        spare: AtomicU64 = 248,
     }
 
     /// A place for a task, which follows. See `data::board`.
@@ -444,6 +450,19 @@ shared! {
         next: AtomicU64 = 16,
         /// The hand that has it, as index plus one.
         hand: AtomicU64 = 24,
+    }
+
+    /// A place for a request and its reply, whose bytes follow. See `data::service`.
+    struct ServicePlace: 64 / 8 {
+        task: TaskPlace = 0,
+        /// Whose request it is: the client's hand, as index plus one; 0 if nobody waits for the reply.
+        client: AtomicU64 = 32,
+        /// In bytes: of the request (low half) and of the reply (high half).
+        lengths: AtomicU64 = 40,
+        /// What became of the request.
+        outcome: AtomicU64 = 48,
+        /// The client sleeps here.
+        event: EventCount = 56,
     }
 
     /// See `sync::event`.

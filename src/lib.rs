@@ -33,6 +33,7 @@
 //! | the same, where each message is a task that somebody has to finish | [`TaskQueue`] |
 //! | the same from one to one, as fast as can be | [`Spsc`] |
 //! | to hand on messages of any length, in place if they are long | [`ByteQueue`] |
+//! | to be asked and to answer | [`Service`] |
 //! | messages that everybody gets who subscribes | [`Broadcast`] |
 //! | the last state of something, for readers that nobody holds up | [`Latest`] |
 //! | to wait for something to happen | [`Event`] |
@@ -104,15 +105,16 @@ mod sync;
 
 pub use data::{
     Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Broadcast, ByteQueue, Changed,
-    Consumer, Counter, CounterGuard, Drain, Grant, Iter, JoinableQueue, Latest, Message, Producer,
-    Queue, QueueStats, ReadChunk, Readable, ReadableBytes, ReadableTasks, Redeliver, Slow, Spsc,
-    Start, Subscriber, Task, TaskQueue, TaskQueueOptions, TaskQueueStats, Value, ValueGuard,
-    Version, Writable, WritableBytes, WriteChunk,
+    Client, Consumer, Counter, CounterGuard, Drain, Grant, Iter, JoinableQueue, Latest, Message,
+    Pending, Producer, Queue, QueueStats, ReadChunk, Readable, ReadableBytes, ReadableTasks,
+    Redeliver, Request, Server, Service, ServiceOptions, Slow, Spsc, Start, Subscriber, Task,
+    TaskQueue, TaskQueueOptions, TaskQueueStats, Value, ValueGuard, Version, Writable,
+    WritableBytes, WriteChunk,
 };
 pub use error::{
-    ArrayError, BarrierError, BytePushError, Holder, JoinError, LockError, ObjectError, OsError,
-    PopError, PushError, RecvError, RoleError, SegmentError, SemaphoreError, SetError,
-    SubscribeError, WaitError,
+    AcceptError, ArrayError, BarrierError, BytePushError, CallError, Holder, JoinError, LockError,
+    ObjectError, OsError, PopError, PushError, RecvError, ReplyError, RoleError, SegmentError,
+    SemaphoreError, ServiceError, SetError, SubscribeError, WaitError,
 };
 pub use outlive_derive::Shared;
 pub use raw::waiting::Waiting;

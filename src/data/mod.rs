@@ -9,6 +9,7 @@ mod counter;
 mod latest;
 mod queue;
 mod queue_end;
+mod service;
 mod spsc;
 mod task_queue;
 mod value;
@@ -19,6 +20,7 @@ pub use byte_queue::{ByteQueue, Grant, Message, ReadableBytes, WritableBytes};
 pub use counter::{AtomicCounter, Counter, CounterGuard};
 pub use latest::{Changed, Latest, Version};
 pub use queue::{Drain, Iter, Queue, QueueStats, Readable, Writable};
+pub use service::{Client, Pending, Request, Server, Service, ServiceOptions};
 pub use spsc::{Consumer, Producer, ReadChunk, Spsc, WriteChunk};
 pub use task_queue::{
     JoinableQueue, ReadableTasks, Redeliver, Task, TaskQueue, TaskQueueOptions, TaskQueueStats,

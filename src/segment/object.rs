@@ -53,12 +53,14 @@ pub enum ObjectKind {
     ByteQueue = 17,
     /// [`Broadcast`](crate::Broadcast)
     Broadcast = 18,
+    /// [`Service`](crate::Service)
+    Service = 22,
     /// [`TaskQueue`](crate::TaskQueue)
     TaskQueue = 23,
 }
 
 impl ObjectKind {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::Mutex,
         Self::Value,
         Self::Counter,
@@ -77,6 +79,7 @@ impl ObjectKind {
         Self::Spsc,
         Self::ByteQueue,
         Self::Broadcast,
+        Self::Service,
         Self::TaskQueue,
     ];
 

@@ -12,6 +12,7 @@ mod byte_queue;
 mod counter;
 mod latest;
 mod queue;
+mod service;
 mod spsc;
 mod task_queue;
 mod value;
@@ -52,6 +53,10 @@ roles! {
     "byte queue write": byte_queue::deaths::write_for_ever,
     "byte queue read": byte_queue::deaths::read_for_ever,
     "byte queue fork": byte_queue::forks::run,
+    "service driver": service::driver::run,
+    "service serve": service::deaths::serve_for_ever,
+    "service call": service::deaths::call_for_ever,
+    "service fork": service::forks::run,
     "task queue driver": task_queue::driver::run,
     "task queue work": task_queue::deaths::work_for_ever,
     "task queue produce": task_queue::deaths::produce_for_ever,

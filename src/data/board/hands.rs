@@ -1,5 +1,6 @@
 //! Hands: what a thread holds as long as it has a task.
 
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::{Board, Locked};
@@ -115,7 +116,7 @@ impl Locked<'_> {
         (0..self.head.used.len()).any(|index| self.used_word(index) != 0)
     }
 
-    pub(super) fn is_used(&self, hand: usize) -> bool {
+    pub(in crate::data) fn is_used(&self, hand: usize) -> bool {
         let word = self.head.used.get(hand / BITS);
         word.is_some_and(|word| word.load(Ordering::Relaxed) >> (hand % BITS) & 1 != 0)
     }
@@ -141,31 +142,40 @@ impl Locked<'_> {
         self.head.grown.store(grown.min(self.board.hand_count as u64), Ordering::Relaxed);
     }
 
-    /// A hand for this thread. None if all are in use.
+    /// One of these hands, for this thread. None if all are in use.
     #[inline]
-    pub(in crate::data) fn take_hand(&self) -> Result<Option<usize>, LockError> {
-        for word in 0..self.head.used.len() {
-            // Each turn marks one more bit.
-            while let Some(index) = self.first_unused(word) {
-                let Some(hand) = self.board.hand(index) else { return Ok(None) };
-                let taken = shares::take(hand);
-                if matches!(taken, Err(LockError::TooManyLocks { .. } | LockError::Os(_))) {
-                    return taken.map(|()| None);
-                }
-                self.mark(index, true);
-                if taken.is_ok() {
-                    self.grow(index);
-                    return Ok(Some(index));
-                }
-                // The bit was wrong, or the hand is damaged for good.
+    pub(in crate::data) fn take_hand(
+        &self,
+        among: Range<usize>,
+    ) -> Result<Option<usize>, LockError> {
+        // Each turn marks one more.
+        while let Some(index) = self.first_unused(&among) {
+            let Some(hand) = self.board.hand(index) else { break };
+            let taken = shares::take(hand);
+            if matches!(taken, Err(LockError::TooManyLocks { .. } | LockError::Os(_))) {
+                return taken.map(|()| None);
             }
+            self.mark(index, true);
+            if taken.is_ok() {
+                self.grow(index);
+                return Ok(Some(index));
+            }
+            // The bit was wrong, or the hand is damaged for good.
         }
         Ok(None)
     }
 
-    fn first_unused(&self, word: usize) -> Option<usize> {
-        let bit = self.head.used.get(word)?.load(Ordering::Relaxed).trailing_ones() as usize;
-        (bit < BITS).then_some(word * BITS + bit)
+    fn first_unused(&self, among: &Range<usize>) -> Option<usize> {
+        (among.start / BITS..self.head.used.len())
+            .find_map(|index| {
+                let mut word = self.head.used.get(index)?.load(Ordering::Relaxed);
+                if index == among.start / BITS {
+                    word |= (1 << (among.start % BITS)) - 1;
+                }
+                let bit = word.trailing_ones() as usize;
+                (bit < BITS).then_some(index * BITS + bit)
+            })
+            .filter(|index| *index < among.end)
     }
 
     /// A hand is taken for the first time: who sleeps by now does not watch it.
@@ -203,26 +213,27 @@ impl Locked<'_> {
         if self.first_ready().is_none() {
             return Ok(None);
         }
-        let Some(hand) = self.take_hand()? else { return Ok(None) };
-        Ok(self.take_into(hand, true))
+        let Some(hand) = self.take_hand(0..self.board.hand_count)? else { return Ok(None) };
+        if let (Some((place, _)), Some(share)) = (self.first_ready(), self.board.hand(hand)) {
+            // It has no other.
+            share.count.store(place as u64 + 1, Ordering::Relaxed);
+        }
+        Ok(self.take_into(hand))
     }
 
     /// Hands the oldest task out, if there is one, to a hand that this thread has.
     #[inline]
-    pub(in crate::data) fn take_into(&self, hand: usize, only: bool) -> Option<HandedOut> {
+    pub(in crate::data) fn take_into(&self, hand: usize) -> Option<HandedOut> {
         let (place, task) = self.first_ready()?;
-        if only && let Some(share) = self.board.hand(hand) {
-            share.count.store(place as u64 + 1, Ordering::Relaxed);
-        }
         let attempt = self.hand_out(task, hand);
         Some(HandedOut { place, hand, attempt })
     }
 
     // ---- the dead
 
-    /// Looks at one hand, each time at another one.
+    /// Looks at one hand, each time at another one, as [`reclaim`](Self::reclaim) does at all.
     #[inline]
-    pub(in crate::data) fn glance(&self, give_up: impl Fn(usize)) -> Result<(), LockError> {
+    pub(in crate::data) fn glance(&self, give_up: impl Fn(usize, &Share)) -> Result<(), LockError> {
         let grown = self.head.grown.load(Ordering::Relaxed);
         let next = self.head.glance.load(Ordering::Relaxed);
         let index = if next < grown { next } else { 0 };
@@ -234,8 +245,11 @@ impl Locked<'_> {
         }
     }
 
-    /// Takes back what the dead had. `give_up` is called for each of their tasks.
-    pub(in crate::data) fn reclaim(&self, give_up: impl Fn(usize)) -> Result<(), LockError> {
+    /// Takes back what the dead had. `give_up` is called with each of their hands.
+    pub(in crate::data) fn reclaim(
+        &self,
+        give_up: impl Fn(usize, &Share),
+    ) -> Result<(), LockError> {
         let mut stale = false;
         for index in self.used() {
             let Some(hand) = self.board.hand(index) else { break };
@@ -252,9 +266,14 @@ impl Locked<'_> {
     }
 
     #[cold]
-    fn bury(&self, index: usize, hand: &Share, give_up: &impl Fn(usize)) -> Result<(), LockError> {
+    fn bury(
+        &self,
+        index: usize,
+        hand: &Share,
+        give_up: &impl Fn(usize, &Share),
+    ) -> Result<(), LockError> {
         shares::take(hand)?;
-        self.for_each_in(index, hand, give_up);
+        give_up(index, hand);
         self.give_hand_back(index, hand);
         Ok(())
     }

@@ -15,12 +15,13 @@ pub(in crate::data) enum Kind {
     Ready = 1,
     Taken = 2,
     Kept = 3,
+    Answered = 4,
 }
 
 /// The bits of a state that are its kind.
-const KIND: u64 = 3;
+const KIND: u64 = 7;
 /// The bits above them: how often the task was handed out.
-const ATTEMPTS: u32 = 2;
+const ATTEMPTS: u32 = 3;
 
 /// The end of a list.
 const NONE: u64 = 0;
@@ -32,10 +33,11 @@ const fn link(index: usize) -> u64 {
 impl TaskPlace {
     pub(in crate::data) fn kind(&self) -> Kind {
         match self.state.load(Ordering::Relaxed) & KIND {
-            0 => Kind::Free,
             1 => Kind::Ready,
             2 => Kind::Taken,
-            _ => Kind::Kept,
+            3 => Kind::Kept,
+            4 => Kind::Answered,
+            _ => Kind::Free,
         }
     }
 
@@ -198,6 +200,20 @@ impl Locked<'_> {
         self.head.not_empty.notify(Notify::One);
     }
 
+    /// A task is over, and its place is that of who waits for what became of it.
+    pub(in crate::data) fn answer(&self, index: usize) {
+        let Some(place) = self.place(index) else { return };
+        place.set(Kind::Answered, place.attempts());
+    }
+
+    /// Takes a task that waits out of the queue. Its place is free.
+    pub(in crate::data) fn withdraw(&self, index: usize) {
+        let Some(place) = self.place(index) else { return };
+        place.set(Kind::Free, 0);
+        self.make_lists();
+        self.head.not_full.notify(Notify::One);
+    }
+
     pub(in crate::data) fn count_redelivered(&self) {
         let count = self.head.redelivered.load(Ordering::Relaxed).wrapping_add(1);
         self.head.redelivered.store(count, Ordering::Relaxed);
@@ -250,7 +266,7 @@ impl Locked<'_> {
                 }
                 Kind::Ready => ready.push((order, index)),
                 Kind::Kept => kept.push((order, index)),
-                Kind::Taken => {}
+                Kind::Taken | Kind::Answered => {}
             }
         }
         self.head.first_free.store(free, Ordering::Relaxed);

@@ -10,8 +10,11 @@
 //! |---|---|---|
 //! | FREE | nothing | READY, by who pushes |
 //! | READY | a task that waits | TAKEN |
-//! | TAKEN | a task in the hand that `hand` names | FREE when it is done; READY when it comes back; KEPT when it does not |
-//! | KEPT | a task that is over, with what is left of it | FREE, READY with another task |
+//! | TAKEN | a task in the hand that `hand` names | FREE when it is done; READY when it comes back; KEPT or ANSWERED when it does not |
+//! | KEPT | a task that has failed | FREE, READY with another task |
+//! | ANSWERED | what became of a task | FREE, by who pushed it |
+//!
+//! The last but one is for task queues, the last one for services.
 //!
 //! A hand is a share (`sync::shares`): a robust lock that a thread holds as long as it has a task,
 //! which the kernel marks when the thread dies. `count` leads to the place, as index plus one; or it is
@@ -53,6 +56,7 @@ use crate::raw::lock::{Acquired, Release};
 use crate::segment::region::{Extent, Located, Series};
 
 pub(super) use hands::HandedOut;
+pub(super) use lists::Kind;
 
 /// The most hands.
 pub(super) const MOST_HANDS: usize = 256;
@@ -68,6 +72,8 @@ pub(super) struct Board {
     capacity: usize,
     hand_count: usize,
     limit: u64,
+    /// Where those sleep who wait for what becomes of one task.
+    callers: Option<Series<layout::ServicePlace>>,
 }
 
 impl Clone for Board {
@@ -161,7 +167,12 @@ impl Board {
         let places = extent
             .series(shape.places(), stride, capacity)
             .ok_or("its capacity is not that of its memory")?;
-        Ok(Self { inner, hands, places, capacity, hand_count, limit })
+        Ok(Self { inner, hands, places, capacity, hand_count, limit, callers: None })
+    }
+
+    /// With places that are larger.
+    pub(super) fn with_callers(self, callers: Series<layout::ServicePlace>) -> Self {
+        Self { callers: Some(callers), ..self }
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -203,6 +214,11 @@ impl Board {
         usize::try_from(ready).unwrap_or(usize::MAX).min(self.capacity)
     }
 
+    /// Whether a place is free; without the lock.
+    pub(super) fn has_free(&self) -> bool {
+        self.inner.first_free.load(Ordering::Relaxed) != 0
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.inner.closed.load(Ordering::Relaxed) != 0
     }
@@ -234,6 +250,10 @@ impl Locked<'_> {
     pub(super) fn wake_all(&self) {
         for event in [&self.head.not_empty, &self.head.not_full, &self.head.settled] {
             event.notify(Notify::All);
+        }
+        let Some(callers) = &self.board.callers else { return };
+        for caller in (0..self.board.capacity).filter_map(|place| callers.get(place)) {
+            caller.event.notify(Notify::All);
         }
     }
 

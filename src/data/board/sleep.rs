@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Board, Locked};
 use crate::error::LockError;
-use crate::layout::{self, EventCount};
+use crate::layout::EventCount;
 use crate::raw::deadline::Deadline;
 use crate::raw::event_count::{Announced, Notify};
 use crate::seam::atomic::AtomicU32;
@@ -25,13 +25,12 @@ impl Board {
     pub(in crate::data) fn settle<R>(
         &self,
         deadline: Deadline,
-        event: impl Fn(&layout::Board) -> &EventCount,
+        event: &EventCount,
         worthwhile: impl Fn() -> bool,
         mut attempt: impl FnMut(&Locked<'_>) -> Attempt<R>,
     ) -> Attempt<R> {
         // No time at all is to be no worse than a try.
         let at_once = if deadline.remaining().is_none() { self.inner.forever() } else { deadline };
-        let event = event(self.inner.writable()?);
         let outcome = match self.locked(at_once, &mut attempt) {
             Ok(Ok(None)) if deadline.waiting.sleeps() => {
                 self.sleep(deadline, event, worthwhile, attempt)

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::data::board::{Board, Locked, Shape};
 use crate::error::{JoinError, LockError, ObjectError, PopError, PushError};
-use crate::layout::TaskPlace;
+use crate::layout::{Share, TaskPlace};
 use crate::raw::bytes::{self, Slot};
 use crate::raw::deadline::Deadline;
 use crate::segment::Segment;
@@ -148,6 +148,11 @@ const fn stride<T>() -> usize {
     if size <= LINE { size.next_power_of_two() } else { size.next_multiple_of(LINE) }
 }
 
+/// What a dead one had in its hand.
+fn give_up_all(locked: &Locked<'_>, index: usize, hand: &Share) {
+    locked.for_each_in(index, hand, |place| give_up(locked, place));
+}
+
 /// The task in these hands was not done: it waits again, or has failed.
 fn give_up(locked: &Locked<'_>, place: usize) {
     let Some(task) = locked.place(place) else { return };
@@ -183,7 +188,7 @@ impl<T: Shared> TaskQueue<T> {
         let mut pushed = locked.push(fill);
         if pushed.is_none() {
             // A dead one's task may have failed by that.
-            locked.reclaim(|place| give_up(locked, place))?;
+            locked.reclaim(|index, hand| give_up_all(locked, index, hand))?;
             if locked.ready() + (locked.used().count() as u64) < self.capacity() as u64 {
                 // A damaged list has lost a place.
                 locked.make_lists();
@@ -233,7 +238,7 @@ impl<T: Shared> TaskQueue<T> {
     fn push_until(&self, task: T, deadline: Deadline) -> Result<(), PushError<T>> {
         let outcome = self.board.settle(
             deadline,
-            |head| &head.not_full,
+            &self.board.inner.not_full,
             || self.board.is_closed() || self.unfinished() < self.capacity(),
             |locked| match self.attempt_push(locked, &task)? {
                 None if has_the_rest(locked) => Err(LockError::Deadlock),
@@ -251,7 +256,7 @@ impl<T: Shared> TaskQueue<T> {
     // ---- consumers
 
     fn attempt_pop(locked: &Locked<'_>) -> Result<Option<Popped>, LockError> {
-        let give_up = |place| give_up(locked, place);
+        let give_up = |index, hand: &Share| give_up_all(locked, index, hand);
         locked.glance(give_up)?;
         let mut task = locked.take()?;
         if task.is_none() {
@@ -307,7 +312,7 @@ impl<T: Shared> TaskQueue<T> {
     fn pop_until(&self, deadline: Deadline) -> Result<Task<'_, T>, PopError> {
         let outcome = self.board.settle(
             deadline,
-            |head| &head.not_empty,
+            &self.board.inner.not_empty,
             || self.board.ready() != 0 || self.board.is_closed(),
             |locked| match Self::attempt_pop(locked)? {
                 None if locked.has_all_hands() => Err(LockError::Deadlock),
@@ -329,7 +334,7 @@ impl<T: Shared> TaskQueue<T> {
     /// [`Corrupt`](LockError::Corrupt).
     pub fn pop_failed(&self) -> Result<Option<T>, LockError> {
         let bits = self.board.locked(self.forever(), |locked| {
-            locked.reclaim(|place| give_up(locked, place))?;
+            locked.reclaim(|index, hand| give_up_all(locked, index, hand))?;
             let Some((place, _)) = locked.take_kept() else { return Ok(None) };
             let bits = self.slot(place).map(Slot::read);
             locked.release(place);
@@ -342,7 +347,7 @@ impl<T: Shared> TaskQueue<T> {
     // ---- the end
 
     fn attempt_join(locked: &Locked<'_>, drained: u64) -> Result<Option<()>, LockError> {
-        locked.reclaim(|place| give_up(locked, place))?;
+        locked.reclaim(|index, hand| give_up_all(locked, index, hand))?;
         locked.recount_ready();
         if !locked.has_tasks() || locked.head.drained.load(Ordering::Relaxed) != drained {
             return Ok(Some(()));
@@ -383,7 +388,7 @@ impl<T: Shared> TaskQueue<T> {
         let mut start = None;
         let outcome = self.board.settle(
             deadline,
-            |head| &head.settled,
+            &self.board.inner.settled,
             || self.unfinished() == 0,
             |locked| {
                 let drained = || locked.head.drained.load(Ordering::Relaxed);

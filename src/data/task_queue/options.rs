@@ -17,7 +17,7 @@ pub enum Redeliver {
 
 impl Redeliver {
     /// How often a task is handed out at the most; 0 is no limit.
-    fn limit(self) -> u64 {
+    pub(in crate::data) fn limit(self) -> u64 {
         match self {
             Self::Never => 1,
             Self::UpTo(times) => u64::from(times) + 1,

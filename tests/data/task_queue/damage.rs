@@ -93,7 +93,7 @@ const WORDS: [u64; 13] =
 /// Each call comes back, whatever with.
 fn exercise(queue: &TaskQueue<u64>) {
     let moment = Duration::from_millis(1);
-    for task in 0..6 {
+    for task in 0..2 {
         let _outcome = queue.try_push(task);
         let _outcome = queue.push_timeout(task, moment);
         for end in 0..4 {

@@ -16,6 +16,7 @@ mod reentrant;
 mod rwlock;
 mod segment;
 mod semaphore;
+mod service;
 mod spsc;
 mod task_queue;
 mod wait_any;
@@ -34,6 +35,7 @@ pub(crate) fn all() -> Vec<Case> {
         byte_queue::cases(),
         broadcast::cases(),
         task_queue::cases(),
+        service::cases(),
         event::cases(),
         condvar::cases(),
         reentrant::cases(),
