@@ -28,7 +28,7 @@ fn is_used(hand: &Share) -> bool {
 pub(in crate::data) struct HandedOut {
     pub(in crate::data) place: usize,
     pub(in crate::data) hand: usize,
-    /// The how manieth time.
+    /// Which time it is, from 1 on.
     pub(in crate::data) attempt: u64,
 }
 
@@ -214,11 +214,17 @@ impl Locked<'_> {
             return Ok(None);
         }
         let Some(hand) = self.take_hand(0..self.board.hand_count)? else { return Ok(None) };
-        if let (Some((place, _)), Some(share)) = (self.first_ready(), self.board.hand(hand)) {
+        let Some(share) = self.board.hand(hand) else { return Ok(None) };
+        if let Some((place, _)) = self.first_ready() {
             // It has no other.
             share.count.store(place as u64 + 1, Ordering::Relaxed);
         }
-        Ok(self.take_into(hand))
+        let handed_out = self.take_into(hand);
+        if handed_out.is_none() {
+            // A damaged list says otherwise by now.
+            self.give_hand_back(hand, share);
+        }
+        Ok(handed_out)
     }
 
     /// Hands the oldest task out, if there is one, to a hand that this thread has.

@@ -41,7 +41,7 @@ pub struct Pending<'a> {
 
 /// What a try to send came to.
 enum Sent {
-    Sent(usize, u64),
+    Done(usize, u64),
     Closed,
     NoServer,
 }
@@ -78,11 +78,14 @@ impl Client {
                 place.set(index);
                 self.service.write_request(index, self.hand, request);
             })?;
-            Some(Sent::Sent(place.get(), order))
+            Some(Sent::Done(place.get(), order))
         };
         match send() {
             None => {
                 self.service.reclaim(locked)?;
+                if self.service.has_lost_all_servers(locked) {
+                    return Ok(Some(Sent::NoServer));
+                }
                 Ok(send())
             }
             sent => Ok(sent),
@@ -103,7 +106,7 @@ impl Client {
             |locked| self.attempt_send(locked, request),
         )?;
         match sent {
-            Some(Sent::Sent(place, order)) => {
+            Some(Sent::Done(place, order)) => {
                 Ok(Pending { client: self, place, order, over: Cell::new(false) })
             }
             Some(Sent::Closed) => Err(CallError::Closed),

@@ -61,6 +61,25 @@ fn when_the_last_server_is_killed_all_who_wait_are_told() {
     }
 }
 
+/// Those included who wait for a place.
+#[test]
+fn who_waits_to_send_hears_of_the_last_servers_death() {
+    let (_segment, service, name) = service("send", Redeliver::Never);
+    let mine = service.client().expect("client");
+    let mut clients = [Driver::client(&name), Driver::client(&name)];
+    for _ in 0..5 {
+        let mut dying = Driver::server(&name);
+        let all: Vec<_> = (0..3).map(|_| mine.send(b"x").expect("send")).collect();
+        dying.takes("x 1");
+        clients.iter_mut().for_each(|client| client.block("call y"));
+        dying.peer.kill();
+        clients.iter_mut().for_each(|client| client.peer.expect("NoServer"));
+        let outcomes: Vec<_> = all.into_iter().map(|pending| pending.wait()).collect();
+        let died = Err(CallError::ServerDied);
+        assert_eq!(outcomes, [died, Err(CallError::NoServer), Err(CallError::NoServer)]);
+    }
+}
+
 #[test]
 fn a_server_that_is_killed_as_it_waits_takes_nothing_along() {
     let (_segment, service, name) = service("waits", Redeliver::Never);

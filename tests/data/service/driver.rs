@@ -17,7 +17,7 @@ pub(crate) fn options(redeliver: Redeliver) -> ServiceOptions {
 
 /// A segment with a service `s`, and its name.
 pub(crate) fn service(what: &str, redeliver: Redeliver) -> (Segment, Service, String) {
-    let (segment, name) = crate::segment(what);
+    let (segment, name) = crate::large_segment(what, 1 << 17);
     let service = segment.service("s", options(redeliver)).expect("service");
     (segment, service, name)
 }

@@ -15,7 +15,7 @@ pub(crate) fn queue(
     capacity: usize,
     redeliver: Redeliver,
 ) -> (Segment, TaskQueue<u64>, String) {
-    let (segment, name) = crate::segment(what);
+    let (segment, name) = crate::large_segment(what, 1 << 17);
     let options = TaskQueueOptions::new(capacity).redeliver(redeliver).holders(4);
     let queue = segment.task_queue_with("t", options).expect("queue");
     (segment, queue, name)

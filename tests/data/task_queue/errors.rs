@@ -82,7 +82,7 @@ fn a_thread_without_room_for_a_lock_gives_its_task_up() {
     let queue = segment.task_queue::<u64>("t", 2).expect("queue");
     (1..=2).for_each(|task| queue.push(task).expect("push"));
     let mutexes: Vec<_> =
-        (0..2100).map_while(|i| segment.mutex(&format!("m{i}"), 0_u8).ok()).collect();
+        (0..1100).map_while(|i| segment.mutex(&format!("m{i}"), 0_u8).ok()).collect();
     let mut guards = Vec::new();
     let task = queue.pop().expect("pop");
     while let Ok(guard) = mutexes[guards.len()].lock() {
