@@ -4,6 +4,8 @@ mod loans;
 mod pipe;
 #[cfg(feature = "process")]
 mod process;
+mod service;
+mod task;
 #[cfg(feature = "serde")]
 mod typed;
 
@@ -17,6 +19,8 @@ pub use loans::{LoanError, ReceiveError};
 pub use pipe::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
 #[cfg(feature = "process")]
 pub use process::{JoinError, PanicLocation, ScopeError, StartError};
+pub use service::{CallError, ReplyError, ServeError, ServiceError};
+pub use task::TaskJoinError;
 #[cfg(feature = "serde")]
 pub use typed::{TypedRecvError, TypedSendError};
 

@@ -430,6 +430,76 @@ shared! {
         more: [AtomicU64; 7] = 72,
     }
 
+    /// TaskQueue<T> and Service: hands, and places for tasks follow. See `data::board`.
+    struct Board: 256 / 64 {
+        lock: RobustNode = 0,
+        /// Number of places.
+        capacity: AtomicU64 = 40,
+        closed: AtomicU64 = 48,
+        /// How often a task is handed out at the most; 0 is no limit.
+        limit: AtomicU64 = 56,
+        /// The number of the next task.
+        order: AtomicU64 = 64,
+        /// The list of waiting tasks: its ends, as index plus one, and its length.
+        first_ready: AtomicU64 = 72,
+        last_ready: AtomicU64 = 80,
+        ready: AtomicU64 = 88,
+        first_free: AtomicU64 = 96,
+        /// The list of failed tasks that are still there.
+        first_kept: AtomicU64 = 104,
+        last_kept: AtomicU64 = 112,
+        /// Counts the times that the last task was settled.
+        drained: AtomicU64 = 120,
+        /// One bit for each hand that is held, or whose holder died.
+        used: [AtomicU64; 4] = 128,
+        /// Number of hands.
+        hands: AtomicU64 = 160,
+        /// One past the last hand that was ever taken.
+        grown: AtomicU64 = 168,
+        /// The hand that is looked at next.
+        glance: AtomicU64 = 176,
+        redelivered: AtomicU64 = 184,
+        failed: AtomicU64 = 192,
+        /// Who takes tasks sleeps here.
+        not_empty: EventCount = 200,
+        /// Who needs a place sleeps here.
+        not_full: EventCount = 208,
+        /// Who waits for tasks to be settled sleeps here.
+        settled: EventCount = 216,
+        /// Service: how many of the hands are for servers.
+        servers: AtomicU64 = 224,
+        /// Service: 1 once there was a server.
+        served: AtomicU64 = 232,
+        /// Service: room for a request (low half) and a reply (high half), in bytes.
+        room: AtomicU64 = 240,
+        spare: AtomicU64 = 248,
+    }
+
+    /// A place for a task, which follows. See `data::board`.
+    struct TaskPlace: 32 / 8 {
+        /// What is in it (lowest two bits), and how often it was handed out.
+        state: AtomicU64 = 0,
+        /// The number of the task.
+        order: AtomicU64 = 8,
+        /// The next one of its list, as index plus one.
+        next: AtomicU64 = 16,
+        /// The hand that has it, as index plus one.
+        hand: AtomicU64 = 24,
+    }
+
+    /// A place for a request and its reply, whose bytes follow. See `data::service`.
+    struct ServicePlace: 64 / 8 {
+        task: TaskPlace = 0,
+        /// Whose request it is: the client's hand, as index plus one; 0 if nobody waits for the reply.
+        client: AtomicU64 = 32,
+        /// In bytes: of the request (low half) and of the reply (high half).
+        lengths: AtomicU64 = 40,
+        /// What became of the request.
+        outcome: AtomicU64 = 48,
+        /// The client sleeps here.
+        event: EventCount = 56,
+    }
+
     /// See `sync::event`.
     struct Event: 64 / 64 {
         /// 1 when set.

@@ -30,9 +30,11 @@
 //! | a number that everybody counts up | [`AtomicCounter`], [`Counter`] |
 //! | many elements | [`Array`] |
 //! | to hand messages on | [`Queue`] |
+//! | the same, where each message is a task that somebody has to finish | [`TaskQueue`] |
 //! | the same from one to one, as fast as can be | [`Spsc`] |
 //! | to hand on messages of any length, in place if they are long | [`ByteQueue`] |
 //! | to hand on large things without copying them | [`LoanPool`] |
+//! | to be asked and to answer | [`Service`] |
 //! | messages that everybody gets who subscribes | [`Broadcast`] |
 //! | to talk with one other, and hear when it is gone | [`Pipe`], [`pipe()`](fn@pipe) |
 //! | such a pipe with whoever asks for one | [`Listener`] |
@@ -125,12 +127,17 @@ pub use data::{
     ReadChunk, Readable, ReadableBytes, Slow, Spsc, Start, Subscriber, Value, ValueGuard, Version,
     Writable, WritableBytes, WriteChunk,
 };
+pub use data::{
+    Client, JoinableQueue, Pending, ReadableTasks, Redeliver, Request, Server, Service,
+    ServiceOptions, Task, TaskQueue, TaskQueueOptions, TaskQueueStats,
+};
 pub use error::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
 pub use error::{
     ArrayError, BarrierError, BytePushError, Holder, LoanError, LockError, ObjectError, OsError,
     PopError, PushError, ReceiveError, RecvError, RoleError, SegmentError, SemaphoreError,
     SetError, SubscribeError, WaitError,
 };
+pub use error::{CallError, ReplyError, ServeError, ServiceError, TaskJoinError};
 #[cfg(feature = "serde")]
 pub use error::{TypedRecvError, TypedSendError};
 pub use outlive_derive::Shared;

@@ -28,6 +28,8 @@ fn handles_are_owned_cloned_sent_and_shared() {
     is_handle::<AtomicCounter>();
     is_handle::<Array<u8>>();
     is_handle::<Queue<u64>>();
+    is_handle::<outlive::TaskQueue<u64>>();
+    is_handle::<outlive::Service>();
     is_handle::<Event>();
     is_handle::<Condvar>();
     is_handle::<ReentrantMutex<u64>>();
@@ -62,6 +64,7 @@ fn handles_are_owned_cloned_sent_and_shared() {
 fn what_is_waited_for_is_owned_as_well() {
     is_handle::<Available<Mutex<u64>>>();
     is_handle::<Readable<u64>>();
+    is_handle::<outlive::ReadableTasks<u64>>();
     is_handle::<Writable<u64>>();
     is_handle::<Changed<u64>>();
     // These own a descriptor, which is not to be doubled unseen.

@@ -2,6 +2,7 @@
 
 mod array;
 mod attempt;
+mod board;
 mod broadcast;
 mod byte_queue;
 mod cells;
@@ -12,9 +13,11 @@ mod loans;
 mod pipe;
 mod queue;
 mod queue_end;
+mod service;
 mod spsc;
 #[cfg(feature = "stream")]
 mod stream;
+mod task_queue;
 #[cfg(feature = "serde")]
 mod typed;
 mod value;
@@ -28,7 +31,11 @@ pub use listener::{Acceptor, Listener, ListenerOptions};
 pub use loans::{Content, Loan, LoanHandle, LoanPool, LoanStats, Loaned, PoolLayout};
 pub use pipe::{Flow, Pipe, PipeEnd, PipeWritable, Side, pipe};
 pub use queue::{Drain, Iter, OnDeath, Queue, QueueStats, Readable, Writable};
+pub use service::{Client, Pending, Request, Server, Service, ServiceOptions};
 pub use spsc::{Consumer, Producer, ReadChunk, Spsc, WriteChunk};
 #[cfg(feature = "stream")]
 pub use stream::{Messages, Pushing};
+pub use task_queue::{
+    JoinableQueue, ReadableTasks, Redeliver, Task, TaskQueue, TaskQueueOptions, TaskQueueStats,
+};
 pub use value::{Value, ValueGuard};

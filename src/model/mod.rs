@@ -66,6 +66,8 @@ mod semaphore;
 #[cfg(test)]
 mod spsc;
 #[cfg(test)]
+mod task_queue;
+#[cfg(test)]
 mod value;
 #[cfg(test)]
 mod wait_any;

@@ -454,6 +454,13 @@ impl RobustNode {
         word == CLOSED || (word & OWNER_DIED != 0 && word & TID == 0)
     }
 
+    /// For who sleeps on the word to hear of a holder's death: what it says. None if somebody has died
+    /// with it, and nobody has taken it since.
+    pub(crate) fn unless_dead(&self) -> Option<u32> {
+        let word = self.word.load(Ordering::Relaxed);
+        (word & OWNER_DIED == 0 || word & TID != 0).then_some(word)
+    }
+
     /// The holder vouches for the data.
     pub(crate) fn mark_consistent(&self) {
         // Not through a copy of the holder's guard that a fork made.

@@ -59,10 +59,14 @@ pub enum ObjectKind {
     Pipe = 20,
     /// [`Listener`](crate::Listener)
     Listener = 21,
+    /// [`Service`](crate::Service)
+    Service = 22,
+    /// [`TaskQueue`](crate::TaskQueue)
+    TaskQueue = 23,
 }
 
 impl ObjectKind {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 23] = [
         Self::Mutex,
         Self::Value,
         Self::Counter,
@@ -84,6 +88,8 @@ impl ObjectKind {
         Self::LoanPool,
         Self::Pipe,
         Self::Listener,
+        Self::Service,
+        Self::TaskQueue,
     ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {

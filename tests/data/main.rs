@@ -15,7 +15,9 @@ mod listener;
 mod loans;
 mod pipe;
 mod queue;
+mod service;
 mod spsc;
+mod task_queue;
 mod value;
 
 roles! {
@@ -65,6 +67,14 @@ roles! {
     "loans stress send": loans::stress::send,
     "loans stress receive": loans::stress::receive,
     "loans fork": loans::forks::run,
+    "service driver": service::driver::run,
+    "service serve": service::deaths::serve_for_ever,
+    "service call": service::deaths::call_for_ever,
+    "service fork": service::forks::run,
+    "task queue driver": task_queue::driver::run,
+    "task queue work": task_queue::deaths::work_for_ever,
+    "task queue produce": task_queue::deaths::produce_for_ever,
+    "task queue fork": task_queue::forks::run,
     "spsc driver": spsc::driver::run,
     "spsc receive": spsc::stream::run,
     "spsc supply": spsc::deaths::supply,

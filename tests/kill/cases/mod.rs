@@ -19,7 +19,9 @@ mod reentrant;
 mod rwlock;
 mod segment;
 mod semaphore;
+mod service;
 mod spsc;
+mod task_queue;
 mod wait_any;
 
 use crate::case::Case;
@@ -37,6 +39,8 @@ pub(crate) fn all() -> Vec<Case> {
         broadcast::cases(),
         pipe::cases(),
         listener::cases(),
+        task_queue::cases(),
+        service::cases(),
         event::cases(),
         condvar::cases(),
         reentrant::cases(),

@@ -1,0 +1,10 @@
+//! `Service`.
+
+mod close;
+mod damage;
+pub(crate) mod deaths;
+pub(crate) mod driver;
+mod errors;
+pub(crate) mod forks;
+mod operations;
+mod waiting;
