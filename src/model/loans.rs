@@ -148,7 +148,7 @@ fn a_death_of_a_holder_that_the_kernel_overlooks() {
 /// Sent, or the chunk is free: while others look for a free one, and receive.
 #[test]
 fn a_death_of_a_sender() {
-    with_death_bounded(1, |mortality| {
+    with_death_bounded(0, |mortality| {
         let both = pool(1);
         let (dying, looking) = (both.clone(), both.clone());
         let dying = mortal(1, &mortality, Kernel::Reports, move || send(&dying, 3));
@@ -170,7 +170,7 @@ fn a_death_of_a_sender() {
 /// The next one receives what it has not received, and the chunk comes back of what it has.
 #[test]
 fn a_death_of_a_receiver() {
-    with_death_bounded(1, |mortality| {
+    with_death_bounded(0, |mortality| {
         let both = pool(1);
         send(&both, 3);
         let (dying, waiting) = (both.clone(), both.0.clone());

@@ -64,6 +64,8 @@ mod rwlock;
 #[cfg(test)]
 mod semaphore;
 #[cfg(test)]
+mod service;
+#[cfg(test)]
 mod spsc;
 #[cfg(test)]
 mod task_queue;

@@ -13,13 +13,14 @@ use crate::Segment;
 use crate::layout::Plain;
 
 /// How many times a thread is interrupted where it need not be. Two find nearly everything
-/// (Musuvathi and Qadeer, "Iterative context bounding", PLDI 2007); `LOOM_MAX_PREEMPTIONS` overrides.
+/// (Musuvathi and Qadeer, "Iterative context bounding", PLDI 2007); `LOOM_MAX_PREEMPTIONS` lowers it.
 const PREEMPTIONS: usize = 2;
 
 /// Runs `body` through all executions.
 pub(crate) fn check(preemptions: usize, body: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
+    let most = builder.preemption_bound.unwrap_or(preemptions);
+    builder.preemption_bound = Some(most.min(preemptions));
     builder.max_branches = 50_000;
     builder.check(move || {
         atomic::reset();

@@ -134,7 +134,7 @@ fn a_death_of_a_producer() {
 
 #[test]
 fn a_death_of_a_producer_for_whom_a_consumer_waits() {
-    with_death_bounded(1, |mortality| {
+    with_death_bounded(0, |mortality| {
         let queue = queue(2, Redeliver::Always, 0);
         let (dying, consumer) = (queue.clone(), queue.clone());
         let dying =
@@ -152,7 +152,7 @@ fn a_death_of_a_producer_for_whom_a_consumer_waits() {
 /// Its task comes back; who waits for one gets it without time passing.
 #[test]
 fn a_death_of_a_consumer_for_whom_another_one_waits() {
-    with_death_bounded(1, |mortality| {
+    with_death_bounded(0, |mortality| {
         let queue = queue(1, Redeliver::Always, 1);
         let (dying, consumer) = (queue.clone(), queue.clone());
         let dying = mortal(1, &mortality, Kernel::Reports, move || {
@@ -184,7 +184,7 @@ fn a_death_of_a_consumer_for_whom_another_one_waits() {
 /// It fails, and who waits for the end, or for room, hears of it.
 #[test]
 fn a_death_of_a_consumer_for_whom_one_joins() {
-    with_death_bounded(1, |mortality| {
+    with_death_bounded(0, |mortality| {
         let queue = queue(1, Redeliver::Never, 1);
         let (dying, joins) = (queue.clone(), queue.clone());
         let dying = mortal(1, &mortality, Kernel::Reports, move || drop(dying.pop().expect("pop")));
@@ -201,7 +201,7 @@ fn a_death_of_a_consumer_for_whom_one_joins() {
 
 #[test]
 fn a_death_of_a_consumer_for_whom_a_producer_waits() {
-    with_death_bounded(1, |mortality| {
+    with_death_bounded(0, |mortality| {
         let queue = queue(1, Redeliver::Never, 1);
         let (dying, producer) = (queue.clone(), queue.clone());
         let dying = mortal(1, &mortality, Kernel::Reports, move || work(&dying));
