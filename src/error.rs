@@ -2,6 +2,8 @@
 
 mod pipe;
 #[cfg(feature = "process")]
+mod pool;
+#[cfg(feature = "process")]
 mod process;
 #[cfg(feature = "serde")]
 mod typed;
@@ -13,6 +15,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use pipe::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
+#[cfg(feature = "process")]
+pub use pool::{PoolError, TaskError, WorkerEnd};
 #[cfg(feature = "process")]
 pub use process::{JoinError, PanicLocation, ScopeError, StartError};
 #[cfg(feature = "serde")]
