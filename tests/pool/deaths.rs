@@ -146,7 +146,7 @@ fn a_worker_that_is_killed_while_it_runs_a_task() {
         }
     };
     let handle = pool.apply_async(stay, arrived.clone()).unwrap();
-    // Given to the same worker, and not begun.
+    // There is one worker, so it waits.
     let behind = pool.apply_async(|n: u8| n, 5).unwrap();
     arrived.wait().unwrap();
     assert!(!handle.is_ready());
@@ -255,9 +255,9 @@ fn an_initializer_that_always_fails_stops_the_pool() {
         let PoolError::Initializer { times: 3, what, .. } = &error else { panic!("{error}") };
         assert!(what.contains("no database"), "{error}");
     }
-    assert!(pool.workers().is_empty());
     let mut pool = pool;
     assert!(matches!(pool.join(), Err(PoolError::Initializer { .. })));
+    assert!(pool.workers().is_empty());
 
     let pool = Pool::options().workers(1).initializer(|()| kill_self(), ()).start().unwrap();
     let error = pool.apply(|n: u8| n, 0).unwrap_err();

@@ -23,7 +23,7 @@ use crate::process::{Process, ProcessHandle, ProcessOptions};
 use crate::segment::Segment;
 
 /// Work that a worker is given ahead, at most, in nanoseconds.
-const AHEAD_NANOS: f64 = 300_000.0;
+const AHEAD_NANOS: f64 = 1_000_000.0;
 /// Chunks that a worker is given ahead if they are short.
 const AHEAD: usize = 64;
 /// How long a worker that was killed has to end.
@@ -139,16 +139,12 @@ impl Member {
         if self.phase != Phase::Ready || self.quota == 0 || self.unsent.is_some() {
             return false;
         }
-        // One to do and one to go on with; more only of those that are known to be short.
-        match self.given.len() {
-            0 | 1 => true,
-            AHEAD.. => false,
-            _ => {
-                let estimate = job.estimate();
-                let ahead: f64 = self.given.iter().map(|given| f64::from(given.count)).sum();
-                estimate > 0.0 && ahead * estimate < AHEAD_NANOS
-            }
-        }
+        // Ahead only of what is known to be short: a task that waits behind a long one, or behind one
+        // that waits for it, is better off with whoever is free next.
+        let estimate = job.estimate();
+        let ahead: f64 = self.given.iter().map(|given| f64::from(given.count)).sum();
+        self.given.is_empty()
+            || (self.given.len() < AHEAD && estimate > 0.0 && ahead * estimate < AHEAD_NANOS)
     }
 
     /// Gives it tasks of the job. False: there are none.

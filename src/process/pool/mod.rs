@@ -14,7 +14,7 @@
 //! # How it works
 //!
 //! Tasks stay with the pool until they are done: in a list of this process, of any length (`job`).
-//! Threads of the pool (`crew`) give each worker a chunk to do and one or a few to go on with, take
+//! Threads of the pool (`crew`) give each worker a chunk to do, and more if they are short, take
 //! the outcomes, and look after the workers (`member`). A worker (`worker`) is a
 //! [`Process`](super::Process) that gets chunks through a [`Pipe`](crate::Pipe) and writes
 //! outcomes into an [`Spsc`](crate::Spsc), both in memory that it shares with the pool only (`wire`): what
