@@ -43,7 +43,8 @@ pub(crate) fn send(
     let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
     loop {
         match socket::sendmsg::<()>(end.as_raw_fd(), &[IoSlice::new(bytes)], rights, flags, None) {
-            Err(Errno::EINTR) => {}
+            // Told once if the other end left packets unread; what it is comes next.
+            Err(Errno::EINTR | Errno::ECONNRESET) => {}
             other => return other.map(drop).map_err(failed("sendmsg")),
         }
     }
@@ -60,7 +61,8 @@ pub(crate) fn receive(end: BorrowedFd<'_>, most: usize) -> Result<Option<Packet>
     let mut slices = [IoSliceMut::new(&mut bytes)];
     let received = loop {
         match socket::recvmsg::<()>(end.as_raw_fd(), &mut slices, Some(&mut room), flags) {
-            Err(Errno::EINTR) => {}
+            // As above: what it has sent is there.
+            Err(Errno::EINTR | Errno::ECONNRESET) => {}
             Err(Errno::EAGAIN) => return Ok(None),
             other => break other.map_err(failed("recvmsg"))?,
         }
