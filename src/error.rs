@@ -3,6 +3,8 @@
 mod loans;
 mod pipe;
 #[cfg(feature = "process")]
+mod pool;
+#[cfg(feature = "process")]
 mod process;
 mod service;
 mod task;
@@ -17,6 +19,8 @@ use std::time::Duration;
 
 pub use loans::{LoanError, ReceiveError};
 pub use pipe::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
+#[cfg(feature = "process")]
+pub use pool::{PoolError, TaskError, WorkerEnd};
 #[cfg(feature = "process")]
 pub use process::{JoinError, PanicLocation, ScopeError, StartError};
 pub use service::{CallError, ReplyError, ServeError, ServiceError};

@@ -47,6 +47,7 @@
 //! | to wait for data under a mutex to change | [`Condvar`] |
 //! | something done once for all, a value made once | [`Once`], [`OnceValue`] |
 //! | a function in a process of its own | `process::Process` (feature `process`) |
+//! | many calls of functions, done by a few processes | `process::Pool` (feature `process`) |
 //! | types of your own in all of these | [`#[derive(Shared)]`](derive@Shared) |
 //!
 //! Each type's `# Crash behaviour` says what the others see when a process that uses it is killed.

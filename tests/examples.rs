@@ -406,3 +406,31 @@ fn the_loans_example_hands_frames_on_and_survives_a_kill() {
     assert!(text.contains("Another one has read 54 frames."), "{text}");
     assert!(text.contains("4 of 4 chunks are free, 1 came back from the dead."), "{text}");
 }
+
+/// One of its workers is killed with `--kill`.
+#[test]
+#[cfg(feature = "process")]
+fn the_pool_example_loses_nothing_but_the_task_of_a_killed_worker() {
+    support::watchdog();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(example("pool")).args(arguments).output().expect("run");
+        let (said, errors) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && errors.is_empty(), "{said}{errors}");
+        said.lines().map(str::to_owned).collect::<Vec<String>>()
+    };
+    let squares = "squares: [1, 4, 9, 16, 25, 36, 49, 64, 81, 100]";
+    assert_eq!(run(&[]), [squares, "a power: 1024"]);
+    let said = run(&["--kill"]);
+    assert_eq!(said.len(), 22, "{said:?}");
+    for (n, line) in (1..=10).zip(&said[1..]) {
+        let lost = n == 5;
+        let right = format!("  {n}: {}", n * n);
+        assert!(if lost { line.contains("was killed") } else { *line == right }, "{said:?}");
+    }
+    assert!(
+        said[12..]
+            .iter()
+            .eq((1..=10).map(|n| format!("  {n}: {}", n * n)).collect::<Vec<_>>().iter())
+    );
+}

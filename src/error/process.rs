@@ -66,7 +66,7 @@ impl fmt::Display for PanicLocation {
     }
 }
 
-fn at(location: Option<&PanicLocation>) -> String {
+pub(super) fn at(location: Option<&PanicLocation>) -> String {
     location.map_or_else(String::new, |location| format!(" at {location}"))
 }
 

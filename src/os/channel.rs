@@ -18,6 +18,8 @@ pub(crate) const DESCRIPTORS: usize = 253;
 
 /// What was received cannot be.
 pub(crate) use libc::EBADMSG;
+/// Nobody will fetch it.
+pub(crate) use libc::EPIPE;
 
 fn failed(call: &'static str) -> impl Fn(Errno) -> OsError {
     move |errno| OsError::new(call, errno as i32)
@@ -41,7 +43,8 @@ pub(crate) fn send(
     let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
     loop {
         match socket::sendmsg::<()>(end.as_raw_fd(), &[IoSlice::new(bytes)], rights, flags, None) {
-            Err(Errno::EINTR) => {}
+            // Told once if the other end left packets unread; what it is comes next.
+            Err(Errno::EINTR | Errno::ECONNRESET) => {}
             other => return other.map(drop).map_err(failed("sendmsg")),
         }
     }
@@ -58,7 +61,8 @@ pub(crate) fn receive(end: BorrowedFd<'_>, most: usize) -> Result<Option<Packet>
     let mut slices = [IoSliceMut::new(&mut bytes)];
     let received = loop {
         match socket::recvmsg::<()>(end.as_raw_fd(), &mut slices, Some(&mut room), flags) {
-            Err(Errno::EINTR) => {}
+            // As above: what it has sent is there.
+            Err(Errno::EINTR | Errno::ECONNRESET) => {}
             Err(Errno::EAGAIN) => return Ok(None),
             other => break other.map_err(failed("recvmsg"))?,
         }
@@ -78,4 +82,28 @@ pub(crate) fn receive(end: BorrowedFd<'_>, most: usize) -> Result<Option<Packet>
     }
     bytes.truncate(length);
     Ok((length > 0).then_some((bytes, descriptors)))
+}
+
+/// Whether an error of [`send`] is that there is no room for now.
+pub(crate) fn is_full(error: &OsError) -> bool {
+    matches!(error.errno(), libc::EAGAIN | libc::ETOOMANYREFS)
+}
+
+/// Waits until the other end has fetched something, or is gone; for at most 100 ms: poll(2).
+pub(crate) fn await_room(end: BorrowedFd<'_>) -> Result<(), OsError> {
+    let mut asked = libc::pollfd { fd: end.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one pollfd, which outlives the call.
+    if unsafe { libc::poll(&raw mut asked, 1, 100) } == -1 {
+        let error = OsError::last("poll");
+        return if error.errno() == libc::EINTR { Ok(()) } else { Err(error) };
+    }
+    Ok(())
+}
+
+/// Whether the other end is gone, for good: poll(2).
+pub(crate) fn is_over(end: BorrowedFd<'_>) -> bool {
+    let mut asked = libc::pollfd { fd: end.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one pollfd, which outlives the call.
+    let ready = unsafe { libc::poll(&raw mut asked, 1, 0) };
+    ready == 1 && asked.revents & libc::POLLHUP != 0
 }

@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::parcel::Parcel;
+use super::pool::Chunk as Batch;
 use crate::os::image::Image;
 
 /// How a function of the program is called from outside. Made for each by the compiler.
@@ -27,6 +28,7 @@ pub(crate) struct Entry {
     anchor: &'static u64,
     name: fn() -> &'static str,
     run: fn(Parcel) -> Result<Parcel, Refusal>,
+    run_all: fn(&mut Batch<'_>),
 }
 
 /// Random numbers.
@@ -51,10 +53,15 @@ where
     A: DeserializeOwned,
     R: Serialize,
 {
-    const ENTRY: &'static Entry =
-        &Entry { mark: MARK, anchor: &ANCHOR, name: std::any::type_name::<F>, run: Self::run };
+    const ENTRY: &'static Entry = &Entry {
+        mark: MARK,
+        anchor: &ANCHOR,
+        name: std::any::type_name::<F>,
+        run: Self::run,
+        run_all: Self::run_all,
+    };
 
-    fn run(arguments: Parcel) -> Result<Parcel, Refusal> {
+    fn function() -> F {
         const {
             assert!(
                 size_of::<F>() == 0,
@@ -62,11 +69,18 @@ where
                  closure captures as an argument"
             );
         }
-        let arguments = arguments.unpack().map_err(Refusal::Arguments)?;
         // SAFETY: a function or a closure without captures has no bytes, so there is nothing to read.
         // `Entry::of` was given such a value, so the type is not empty, and it may be copied.
-        let function: F = unsafe { ptr::NonNull::<F>::dangling().read() };
-        Parcel::pack(&function(arguments)).map_err(Refusal::Result)
+        unsafe { ptr::NonNull::<F>::dangling().read() }
+    }
+
+    fn run(arguments: Parcel) -> Result<Parcel, Refusal> {
+        let arguments = arguments.unpack().map_err(Refusal::Arguments)?;
+        Parcel::pack(&Self::function()(arguments)).map_err(Refusal::Result)
+    }
+
+    fn run_all(batch: &mut Batch<'_>) {
+        batch.run_all(Self::function());
     }
 }
 
@@ -110,6 +124,11 @@ impl Entry {
     /// Calls the function with these arguments.
     pub(crate) fn run(&self, arguments: Parcel) -> Result<Parcel, Refusal> {
         (self.run)(arguments)
+    }
+
+    /// Calls it for each task of a pool's chunk.
+    pub(crate) fn run_all(&self, batch: &mut Batch<'_>) {
+        (self.run_all)(batch);
     }
 }
 

@@ -16,6 +16,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::parent_id;
 use std::process::exit;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::current::{self, Given};
@@ -41,6 +42,9 @@ const PANICKED: i32 = 101;
 #[unsafe(link_section = ".init_array")]
 static CONSTRUCTOR: Constructor = before_main;
 
+/// In a process that runs a job: where it came from, and the token of its letters.
+static CHANNEL: OnceLock<(OwnedFd, u64)> = OnceLock::new();
+
 static RAN: AtomicBool = AtomicBool::new(false);
 
 /// Whether a process that runs this executable gets here before `main`.
@@ -48,6 +52,11 @@ pub(super) fn works() -> bool {
     // Keeps the constructor where the linker leaves out what nobody refers to.
     std::hint::black_box(&CONSTRUCTOR);
     RAN.load(Ordering::Relaxed)
+}
+
+/// Where this process's starter sends letters beside the job, and gets them.
+pub(super) fn channel() -> Option<(BorrowedFd<'static>, u64)> {
+    CHANNEL.get().map(|(channel, token)| (channel.as_fd(), *token))
 }
 
 /// The variable for a job from this process.
@@ -120,7 +129,7 @@ fn run(parent: u32, token: u64, job: Received) -> ! {
     let Received { channel, letter: Letter { head, parcel, .. } } = job;
     birth::name_thread(&head.name);
     current::be(Given { name: head.name, parent, daemon: head.daemon });
-    let channel: &'static OwnedFd = Box::leak(Box::new(channel));
+    let (channel, _) = CHANNEL.get_or_init(|| (channel, token));
     panics::watch(move |panic| tell(channel.as_fd(), token, &panicked(panic), &Parcel::default()));
     let refused = || Refusal::Arguments(format!("{} is not in this executable", head.function));
     let entry = Entry::find(head.entry).filter(|entry| entry.name() == head.function);

@@ -30,6 +30,7 @@ mod letter;
 mod options;
 mod panics;
 mod parcel;
+mod pool;
 mod scope;
 mod spawner;
 
@@ -48,6 +49,9 @@ pub use crate::error::{JoinError, PanicLocation, ScopeError, StartError};
 pub use child::{ProcessHandle, active_children};
 pub use current::{Current, cpu_count, current};
 pub use options::{ProcessOptions, Stream};
+pub use pool::{
+    Imap, MapHandle, Pool, PoolError, PoolOptions, Progress, TaskError, TaskHandle, WorkerEnd,
+};
 pub use scope::{Scope, scope};
 
 use crate::raw::deadline::Deadline;
@@ -177,6 +181,11 @@ impl<R> Process<R> {
     #[must_use]
     pub fn handle(&self) -> ProcessHandle {
         self.handle.clone()
+    }
+
+    /// Where letters go beside the job and the reply.
+    pub(super) fn channel(&self) -> Option<(BorrowedFd<'_>, u64)> {
+        self.channel.as_ref().map(|channel| (channel.as_fd(), self.token))
     }
 
     /// This process's end of [`Stream::Piped`] input, the first time.

@@ -28,7 +28,7 @@ impl Parcel {
 }
 
 /// Postcard does not keep the texts of others' errors.
-fn explain<T>(error: &postcard::Error) -> String {
+pub(crate) fn explain<T>(error: &postcard::Error) -> String {
     let what = passing::refusal().unwrap_or_else(|| error.to_string());
     format!("{}: {what}", std::any::type_name::<T>())
 }
