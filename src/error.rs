@@ -1,10 +1,14 @@
 //! The errors of every family: what happened, to which object, and what to do about it.
 
+mod map;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use map::InsertError;
 
 /// A system call that failed: which one, on what, and the kernel's errno.
 // Boxed, so that results which may hold one stay small on the paths that are to be fast.

@@ -29,6 +29,7 @@
 //! | a mutex that its holder may lock again | [`ReentrantMutex`] |
 //! | a number that everybody counts up | [`AtomicCounter`], [`Counter`] |
 //! | many elements | [`Array`] |
+//! | entries found by their key, strings included | [`Map`], with [`Text`] and [`Bytes`] |
 //! | to hand messages on | [`Queue`] |
 //! | the same from one to one, as fast as can be | [`Spsc`] |
 //! | to hand on messages of any length, in place if they are long | [`ByteQueue`] |
@@ -100,17 +101,18 @@ mod seam;
 mod segment;
 mod shared;
 mod sync;
+mod text;
 
 pub use data::{
     Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Broadcast, ByteQueue, Changed,
-    Consumer, Counter, CounterGuard, Drain, Grant, Iter, Latest, Message, OnDeath, Producer, Queue,
-    QueueStats, ReadChunk, Readable, ReadableBytes, Slow, Spsc, Start, Subscriber, Value,
-    ValueGuard, Version, Writable, WritableBytes, WriteChunk,
+    Consumer, Counter, CounterGuard, Drain, Entry, Grant, Iter, Latest, Map, MapIter, Message,
+    OnDeath, Producer, Queue, QueueStats, ReadChunk, Readable, ReadableBytes, Slow, Spsc, Start,
+    Subscriber, Value, ValueGuard, Version, Writable, WritableBytes, WriteChunk,
 };
 pub use error::{
-    ArrayError, BarrierError, BytePushError, Holder, LockError, ObjectError, OsError, PopError,
-    PushError, RecvError, RoleError, SegmentError, SemaphoreError, SetError, SubscribeError,
-    WaitError,
+    ArrayError, BarrierError, BytePushError, Holder, InsertError, LockError, ObjectError, OsError,
+    PopError, PushError, RecvError, RoleError, SegmentError, SemaphoreError, SetError,
+    SubscribeError, WaitError,
 };
 pub use outlive_derive::Shared;
 pub use raw::waiting::Waiting;
@@ -124,6 +126,7 @@ pub use sync::{
     RwLockReadGuard, RwLockUpgradableGuard, RwLockWriteGuard, Semaphore, WaitTimeoutResult,
     Waitable, wait_any, wait_some,
 };
+pub use text::{Bytes, Text, TooLong};
 
 /// Compiles the examples of the README.
 #[cfg(doctest)]

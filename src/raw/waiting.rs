@@ -70,8 +70,8 @@ impl Pauses {
 
 /// `with_waiting` for a handle whose field is a `Located`.
 macro_rules! waits {
-    ($handle:ident $(<$type:ident>)?, $field:ident) => {
-        impl $(<$type>)? $handle $(<$type>)? {
+    ($handle:ident $(<$($type:ident),+>)?, $field:ident) => {
+        impl $(<$($type),+>)? $handle $(<$($type),+>)? {
             /// This handle, waiting in another manner. Clones of it wait as it does; other handles of
             /// the same object are not concerned.
             #[must_use]

@@ -53,10 +53,12 @@ pub enum ObjectKind {
     ByteQueue = 17,
     /// [`Broadcast`](crate::Broadcast)
     Broadcast = 18,
+    /// [`Map`](crate::Map)
+    Map = 24,
 }
 
 impl ObjectKind {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Mutex,
         Self::Value,
         Self::Counter,
@@ -75,6 +77,7 @@ impl ObjectKind {
         Self::Spsc,
         Self::ByteQueue,
         Self::Broadcast,
+        Self::Map,
     ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {
@@ -117,6 +120,11 @@ pub mod mechanics {
 
         /// How many bytes an object takes; Err says what is wrong with `init`.
         fn size(init: &Self::Init) -> Result<u64, &'static str>;
+
+        /// How many of them have memory from the start; the object sees to the rest.
+        fn memory(_init: &Self::Init, size: u64) -> u64 {
+            size
+        }
 
         /// Fills memory that nobody else sees yet and whose content is not known.
         fn initialise(extent: &Extent, init: Self::Init) -> Option<()>;

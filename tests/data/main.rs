@@ -11,6 +11,7 @@ mod broadcast;
 mod byte_queue;
 mod counter;
 mod latest;
+mod map;
 mod queue;
 mod spsc;
 mod value;
@@ -29,6 +30,9 @@ roles! {
     "latest tick": latest::tick,
     "latest wait": latest::waiter,
     "latest fork": latest::fork_in_update,
+    "map change": map::kills::change_for_ever,
+    "map count": map::kills::count_for_ever,
+    "map hold": map::kills::hold,
     "array hold": array::hold,
     "array write": array::write_for_ever,
     "array tear": array::set_elements,

@@ -7,6 +7,7 @@ mod condvar;
 mod data;
 mod event;
 mod latest;
+mod map;
 mod mutex;
 mod object;
 mod once;
@@ -38,6 +39,7 @@ pub(crate) fn all() -> Vec<Case> {
         rwlock::cases(),
         once::cases(),
         latest::cases(),
+        map::cases(),
         wait_any::cases(),
         semaphore::cases(),
         barrier::cases(),
