@@ -14,7 +14,9 @@ fn key(text: &str) -> Key {
     Key::new(text).expect("short")
 }
 
-fn maps(what: &str, capacity: usize) -> (Segment, Map<Key, [u64; 3]>, Map<Key, [u64; 3]>) {
+type Triples = Map<Key, [u64; 3]>;
+
+fn maps(what: &str, capacity: usize) -> (Segment, Triples, Triples) {
     let (segment, name) = segment(what);
     let map = segment.map("m", capacity).expect("map");
     let other = Segment::open(&name).expect("open").find("m").expect("find");

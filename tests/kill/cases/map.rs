@@ -34,17 +34,23 @@ fn setup_to_grow(world: &World) {
 
 fn insert(world: &World) -> Operation {
     let map = map(world);
-    Box::new(move || drop(map.insert(KEY, [2; 5]).expect("insert")))
+    Box::new(move || {
+        let _before = map.insert(KEY, [2; 5]).expect("insert");
+    })
 }
 
 fn update(world: &World) -> Operation {
     let map = map(world);
-    Box::new(move || drop(map.update(&KEY, |value| *value = [2; 5]).expect("update")))
+    Box::new(move || {
+        let _before = map.update(&KEY, |value| *value = [2; 5]).expect("update");
+    })
 }
 
 fn remove(world: &World) -> Operation {
     let map = map(world);
-    Box::new(move || drop(map.remove(&KEY).expect("remove")))
+    Box::new(move || {
+        let _before = map.remove(&KEY).expect("remove");
+    })
 }
 
 fn entry(world: &World) -> Operation {
