@@ -48,6 +48,8 @@ mod latest;
 #[cfg(test)]
 mod lock;
 #[cfg(test)]
+mod map;
+#[cfg(test)]
 mod once;
 #[cfg(test)]
 mod queue;
