@@ -1,6 +1,7 @@
 //! The errors of every family: what happened, to which object, and what to do about it.
 
 mod loans;
+mod map;
 mod pipe;
 #[cfg(feature = "process")]
 mod pool;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use loans::{LoanError, ReceiveError};
+pub use map::InsertError;
 pub use pipe::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
 #[cfg(feature = "process")]
 pub use pool::{PoolError, TaskError, WorkerEnd};

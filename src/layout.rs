@@ -500,6 +500,48 @@ shared! {
         event: EventCount = 56,
     }
 
+    /// Map<K, V>: stripes, chains and cells follow. See `data::map`.
+    struct Map: 128 / 64 {
+        /// Guards the cells that are in no entry.
+        lock: RobustNode = 0,
+        /// How many cells are in use (high half), and the first free one (low half).
+        pool: AtomicU64 = 40,
+        /// How many cells there are.
+        capacity: AtomicU64 = 48,
+        /// How many there can be.
+        limit: AtomicU64 = 56,
+        /// How many chains.
+        chains: AtomicU64 = 64,
+        /// How many stripes.
+        stripes: AtomicU64 = 72,
+        /// What keys are hashed with.
+        secret: [AtomicU64; 2] = 80,
+        spare: [AtomicU64; 4] = 96,
+    }
+
+    /// Every so many-th chain of a map.
+    struct MapStripe: 64 / 64 {
+        /// Held by who changes one of its chains.
+        lock: RobustNode = 0,
+        /// Counts the cells that left its chains.
+        removals: AtomicU64 = 40,
+        /// The cell that is on its way into a chain or out of it; 0 if there is none.
+        pending: AtomicU64 = 48,
+        spare: AtomicU64 = 56,
+    }
+
+    /// An entry of a map: key and two copies of the value follow.
+    struct MapCell: 32 / 8 {
+        /// Of the key.
+        hash: AtomicU64 = 0,
+        /// The next cell of the chain, or of the free ones; 0 at the end.
+        next: AtomicU64 = 8,
+        /// Counts changes of the value; its lowest bit names the copy that counts.
+        version: AtomicU64 = 16,
+        /// One past the stripe that has it; 0 if it is free.
+        owner: AtomicU64 = 24,
+    }
+
     /// See `sync::event`.
     struct Event: 64 / 64 {
         /// 1 when set.

@@ -29,6 +29,7 @@
 //! | a mutex that its holder may lock again | [`ReentrantMutex`] |
 //! | a number that everybody counts up | [`AtomicCounter`], [`Counter`] |
 //! | many elements | [`Array`] |
+//! | entries found by their key, strings included | [`Map`], with [`Text`] and [`Bytes`] |
 //! | to hand messages on | [`Queue`] |
 //! | the same, where each message is a task that somebody has to finish | [`TaskQueue`] |
 //! | the same from one to one, as fast as can be | [`Spsc`] |
@@ -117,16 +118,17 @@ mod seam;
 mod segment;
 mod shared;
 mod sync;
+mod text;
 
 pub use data::{
     Acceptor, Flow, Listener, ListenerOptions, Pipe, PipeEnd, PipeWritable, Side, pipe,
 };
 pub use data::{
     Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Broadcast, ByteQueue, Changed,
-    Consumer, Content, Counter, CounterGuard, Drain, Grant, Iter, Latest, Loan, LoanHandle,
-    LoanPool, LoanStats, Loaned, Message, OnDeath, PoolLayout, Producer, Queue, QueueStats,
-    ReadChunk, Readable, ReadableBytes, Slow, Spsc, Start, Subscriber, Value, ValueGuard, Version,
-    Writable, WritableBytes, WriteChunk,
+    Consumer, Content, Counter, CounterGuard, Drain, Entry, Grant, Iter, Latest, Loan, LoanHandle,
+    LoanPool, LoanStats, Loaned, Map, MapIter, Message, OnDeath, PoolLayout, Producer, Queue,
+    QueueStats, ReadChunk, Readable, ReadableBytes, Slow, Spsc, Start, Subscriber, Value,
+    ValueGuard, Version, Writable, WritableBytes, WriteChunk,
 };
 pub use data::{
     Client, JoinableQueue, Pending, ReadableTasks, Redeliver, Request, Server, Service,
@@ -134,9 +136,9 @@ pub use data::{
 };
 pub use error::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
 pub use error::{
-    ArrayError, BarrierError, BytePushError, Holder, LoanError, LockError, ObjectError, OsError,
-    PopError, PushError, ReceiveError, RecvError, RoleError, SegmentError, SemaphoreError,
-    SetError, SubscribeError, WaitError,
+    ArrayError, BarrierError, BytePushError, Holder, InsertError, LoanError, LockError,
+    ObjectError, OsError, PopError, PushError, ReceiveError, RecvError, RoleError, SegmentError,
+    SemaphoreError, SetError, SubscribeError, WaitError,
 };
 pub use error::{CallError, ReplyError, ServeError, ServiceError, TaskJoinError};
 #[cfg(feature = "serde")]
@@ -155,6 +157,7 @@ pub use sync::{
     RwLockReadGuard, RwLockUpgradableGuard, RwLockWriteGuard, Semaphore, WaitTimeoutResult,
     Waitable, wait_any, wait_some,
 };
+pub use text::{Bytes, Text, TooLong};
 
 #[cfg(feature = "stream")]
 pub use data::{Messages, Pushing};

@@ -52,6 +52,8 @@ mod loans;
 #[cfg(test)]
 mod lock;
 #[cfg(test)]
+mod map;
+#[cfg(test)]
 mod once;
 #[cfg(test)]
 mod pipe;

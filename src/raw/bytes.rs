@@ -115,6 +115,13 @@ pub(crate) const fn check_alignment<T>() -> Result<(), &'static str> {
     if align_of::<T>() > 64 { Err("its type is aligned to more than 64 bytes") } else { Ok(()) }
 }
 
+/// The bytes of a value.
+#[inline]
+pub(crate) fn bytes_of<T: Shared>(value: &T) -> &[u8] {
+    // SAFETY: all bytes of a Shared type are initialised, and it has no interior mutability.
+    unsafe { core::slice::from_raw_parts(ptr::from_ref(value).cast(), size_of::<T>()) }
+}
+
 /// Room for one value in shared memory.
 #[derive(Debug)]
 pub(crate) struct Slot<T>(NonNull<u8>, core::marker::PhantomData<T>);
@@ -175,6 +182,16 @@ impl<T: Shared> Slot<T> {
 pub(crate) struct Unchecked<T: Shared>(T::Bits);
 
 impl<T: Shared> Unchecked<T> {
+    /// Whether they are the bytes of that value.
+    #[inline]
+    pub(crate) fn are(&self, value: &T) -> bool {
+        // SAFETY: Bits has T's size and is initialised in every byte (Shared).
+        let these = unsafe {
+            core::slice::from_raw_parts(ptr::from_ref(&self.0).cast::<u8>(), size_of::<T>())
+        };
+        these == bytes_of(value)
+    }
+
     /// The value, if the bytes are one.
     #[inline]
     pub(crate) fn check(&self) -> Option<T> {

@@ -71,12 +71,11 @@ impl Pauses {
 
 /// `with_waiting` for a handle whose field is a `Located`, and its way to another process.
 macro_rules! waits {
-    ($handle:ident $(<$type:ident>)?, $field:ident) => {
+    ($handle:ident $(<$($type:ident),+>)?, $field:ident) => {
         #[cfg(feature = "process")]
-        $crate::segment::passing::passes!($handle $(<$type>)?, $field);
+        $crate::segment::passing::passes!($handle $(<$($type),+>)?, $field);
 
-
-        impl $(<$type>)? $handle $(<$type>)? {
+        impl $(<$($type),+>)? $handle $(<$($type),+>)? {
             /// This handle, waiting in another manner. Clones of it wait as it does; other handles of
             /// the same object are not concerned.
             #[must_use]

@@ -330,7 +330,7 @@ impl<'a> Directory<'a> {
         let Some(&(index, entry)) = free else {
             return Err(corrupt("the directory did not grow"));
         };
-        let offset = self.allocate(&chain, size, name)?;
+        let offset = self.allocate(&chain, size, K::memory(&init, size), name)?;
         let type_name = object::type_name::<K>();
         let text = type_name.as_bytes();
         let text = text.get(..OBJECT_TYPE).unwrap_or(text);
@@ -387,8 +387,14 @@ impl<'a> Directory<'a> {
         Ok(())
     }
 
-    /// Room for `size` bytes, with memory behind it. Under the lock.
-    fn allocate(self, chain: &Chain<'_>, size: u64, name: &str) -> Result<u64, ObjectError> {
+    /// Room for `size` bytes, with memory behind the first so many. Under the lock.
+    fn allocate(
+        self,
+        chain: &Chain<'_>,
+        size: u64,
+        memory: u64,
+        name: &str,
+    ) -> Result<u64, ObjectError> {
         let mut used = vec![Used { start: 0, length: FIRST_PAGE }];
         used.extend(&chain.blocks);
         let snapshots = chain.entries.iter().filter_map(|(_, entry)| entry.snapshot());
@@ -397,13 +403,14 @@ impl<'a> Directory<'a> {
         let offset = extents::find_gap(used, capacity, size)
             .map_err(|what| object::corrupt(name, what))?
             .ok_or_else(|| ObjectError::SegmentFull { name: name.to_owned(), needed: size })?;
-        self.attachment.commit(offset, size).map_err(|error| no_space(error, name, size))?;
+        self.attachment.commit(offset, memory).map_err(|error| no_space(error, name, memory))?;
         Ok(offset)
     }
 
     /// Appends a block. Under the lock.
     fn grow(self, chain: &Chain<'_>, name: &str) -> Result<(), ObjectError> {
-        let offset = self.allocate(chain, size_of::<Block>() as u64, name)?;
+        let offset =
+            self.allocate(chain, size_of::<Block>() as u64, size_of::<Block>() as u64, name)?;
         let corrupt = |what| object::corrupt(name, what);
         let block =
             self.attachment.at::<Block>(offset).ok_or_else(|| corrupt("no room for a block"))?;

@@ -63,10 +63,12 @@ pub enum ObjectKind {
     Service = 22,
     /// [`TaskQueue`](crate::TaskQueue)
     TaskQueue = 23,
+    /// [`Map`](crate::Map)
+    Map = 24,
 }
 
 impl ObjectKind {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 24] = [
         Self::Mutex,
         Self::Value,
         Self::Counter,
@@ -90,6 +92,7 @@ impl ObjectKind {
         Self::Listener,
         Self::Service,
         Self::TaskQueue,
+        Self::Map,
     ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {
@@ -132,6 +135,11 @@ pub mod mechanics {
 
         /// How many bytes an object takes; Err says what is wrong with `init`.
         fn size(init: &Self::Init) -> Result<u64, &'static str>;
+
+        /// How many of them have memory from the start; the object sees to the rest.
+        fn memory(_init: &Self::Init, size: u64) -> u64 {
+            size
+        }
 
         /// Fills memory that nobody else sees yet and whose content is not known.
         fn initialise(extent: &Extent, init: Self::Init) -> Option<()>;

@@ -209,16 +209,16 @@ pub(crate) fn deserialize<'de, K: Mechanics, D: Deserializer<'de>>(
 
 /// Makes a handle, whose field is a `Located`, an argument and a result of processes.
 macro_rules! passes {
-    ($handle:ident $(<$type:ident>)?, $field:ident) => {
+    ($handle:ident $(<$($type:ident),+>)?, $field:ident) => {
         /// As an argument or a result of a [`Process`](crate::process::Process), and nowhere else.
-        impl $(<$type: $crate::Shared>)? serde::Serialize for $handle $(<$type>)? {
+        impl $(<$($type: $crate::Shared),+>)? serde::Serialize for $handle $(<$($type),+>)? {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 $crate::segment::passing::serialize(&self.$field, serializer)
             }
         }
 
         /// As an argument or a result of a [`Process`](crate::process::Process), and nowhere else.
-        impl<'de $(, $type: $crate::Shared)?> serde::Deserialize<'de> for $handle $(<$type>)? {
+        impl<'de $($(, $type: $crate::Shared)+)?> serde::Deserialize<'de> for $handle $(<$($type),+>)? {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                 let (mut handle, waiting): (Self, _) =
                     $crate::segment::passing::deserialize(from)?;

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::LockError;
+use crate::error::{LockError, OsError};
 use crate::layout::Plain;
 use crate::raw::bytes::{self, Run, Slot};
 use crate::raw::deadline::Deadline;
@@ -181,6 +181,13 @@ impl<L: Plain> Located<L> {
     /// The segment that it is in.
     pub(crate) fn attachment(&self) -> &Arc<Attachment> {
         self.anchor.attachment()
+    }
+
+    /// Takes memory for `length` bytes that start `skip` bytes after this structure.
+    pub(crate) fn commit(&self, skip: usize, length: usize) -> Result<(), OsError> {
+        let attachment = self.anchor.attachment();
+        let offset = self.place.addr().get() - attachment.base().addr().get();
+        attachment.commit((offset + skip) as u64, length as u64)
     }
 
     /// As long as it takes, in this handle's manner.

@@ -13,6 +13,7 @@ mod counter;
 mod latest;
 mod listener;
 mod loans;
+mod map;
 mod pipe;
 mod queue;
 mod service;
@@ -34,6 +35,9 @@ roles! {
     "latest tick": latest::tick,
     "latest wait": latest::waiter,
     "latest fork": latest::fork_in_update,
+    "map change": map::kills::change_for_ever,
+    "map count": map::kills::count_for_ever,
+    "map hold": map::kills::hold,
     "array hold": array::hold,
     "array write": array::write_for_ever,
     "array tear": array::set_elements,

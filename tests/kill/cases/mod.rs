@@ -9,6 +9,7 @@ mod event;
 mod latest;
 mod listener;
 mod loans;
+mod map;
 mod mutex;
 mod object;
 mod once;
@@ -48,6 +49,7 @@ pub(crate) fn all() -> Vec<Case> {
         once::cases(),
         latest::cases(),
         loans::cases(),
+        map::cases(),
         wait_any::cases(),
         semaphore::cases(),
         barrier::cases(),

@@ -1,0 +1,5 @@
+//! `Map<K, V>`.
+
+mod damage;
+pub(crate) mod kills;
+mod operations;
