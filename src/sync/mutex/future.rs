@@ -30,7 +30,7 @@ impl<T: Shared> Mutex<T> {
     ///     for task in tasks {
     ///         task.await?;
     ///     }
-    ///     assert_eq!(*total.lock_async().await?, 10);
+    ///     assert_eq!(*total.lock_async().await.expect("the lock"), 10);
     ///     Ok(())
     /// })
     /// # }
