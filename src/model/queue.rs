@@ -123,13 +123,11 @@ fn the_end_is_not_seen_before_the_last_message() {
     model(|| {
         nobody_sleeps();
         let queue = queue(2, 0);
-        let producer = queue.clone();
-        let other = process(1, move || {
-            producer.push([1; 2]).expect("push");
-            producer.close().expect("close");
-        });
-        assert_ne!(queue.try_pop(), Err(PopError::Closed));
-        other.join().expect("a process");
+        let consumer = queue.clone();
+        let other = process(1, move || consumer.try_pop());
+        queue.push([1; 2]).expect("push");
+        queue.close().expect("close");
+        assert_ne!(other.join().expect("a process"), Err(PopError::Closed));
     });
 }
 

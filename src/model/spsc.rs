@@ -144,14 +144,11 @@ fn the_end_is_not_seen_before_the_last_message() {
         nobody_sleeps();
         let ring = ring::<Twin>(2);
         let there = ring.clone();
-        let other = process(1, move || {
-            let mut producer = there.producer().expect("producer");
-            producer.push([1; 2]).expect("push");
-            producer.close();
-        });
-        let mut consumer = ring.consumer().expect("consumer");
-        assert_ne!(consumer.try_pop(), Err(PopError::Closed));
-        other.join().expect("a process");
+        let other = process(1, move || there.consumer().expect("consumer").try_pop());
+        let mut producer = ring.producer().expect("producer");
+        producer.push([1; 2]).expect("push");
+        producer.close();
+        assert_ne!(other.join().expect("a process"), Err(PopError::Closed));
     });
 }
 
