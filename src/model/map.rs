@@ -68,6 +68,28 @@ fn a_cell_that_is_used_again_misleads_nobody() {
     });
 }
 
+/// The cell goes to the pool, or to another key, while a reader is on it.
+#[test]
+fn what_lies_behind_a_cell_that_is_used_again_is_found() {
+    // Of three keys, two are in the same one of two chains; the one that came last is in front.
+    for [stays, goes, comes] in [[1, 2, 3], [2, 1, 3], [1, 3, 2], [3, 1, 2], [2, 3, 1], [3, 2, 1]] {
+        model(move || {
+            let segment = Segment::anonymous().expect("a segment");
+            let map: Map<u64, Twin> = segment.map("map", 2).expect("a map");
+            set(&map, stays, 0);
+            set(&map, goes, 0);
+            begin(&segment);
+            let reader = map.clone();
+            let other = process(1, move || {
+                assert_eq!(get(&reader, stays), Some(0), "an entry that stays is missed");
+            });
+            remove(&map, goes);
+            set(&map, comes, 3);
+            other.join().expect("a process");
+        });
+    }
+}
+
 #[test]
 fn what_was_written_before_an_insertion_is_seen_after_it() {
     model(|| {
