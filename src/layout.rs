@@ -236,32 +236,49 @@ shared! {
         not_full: QueueSleep = 256,
     }
 
-    /// The producer's or the consumer's side of a ring for two. See `data::spsc`.
+    /// The producer's or the consumer's side of a ring for two: what only it uses while it lives. See
+    /// `data::spsc`.
     struct SpscEnd: 64 / 64 {
         /// Held as long as somebody has this side.
         role: RobustNode = 0,
-        /// The position that is next on this side.
-        position: AtomicU64 = 40,
         /// What death interrupted: a count (high half), and the low half of the position after the
         /// message that is being worked on.
-        begun: AtomicU64 = 48,
-        /// Producer: the newest message once more, if it fits.
-        newest: AtomicU64 = 56,
+        begun: AtomicU64 = 40,
+        spare: [AtomicU64; 2] = 48,
+    }
+
+    /// How far a side is, where the other one looks.
+    struct SpscPosition: 64 / 64 {
+        /// The position that is next on this side.
+        position: AtomicU64 = 0,
+        /// Producer: the two newest messages once more, if they fit. The lowest bit of a message's
+        /// position says which half is its own.
+        newest: [AtomicU64; 6] = 8,
+        spare: AtomicU64 = 56,
     }
 
     /// Spsc<T>: the messages follow. See `data::spsc`.
-    struct Spsc: 320 / 64 {
+    /// Processors fetch lines in pairs: two that lie side by side are used by the same side, however
+    /// the pairs fall.
+    struct Spsc: 576 / 64 {
         capacity: AtomicU64 = 0,
         closed: AtomicU64 = 8,
         spare: [AtomicU64; 6] = 16,
+        /// The consumer sleeps here, and the producer looks.
+        not_empty: QueueSleep = 64,
         /// The producer.
-        tail: SpscEnd = 64,
+        tail: SpscEnd = 128,
+        /// How far the producer is.
+        pushed: SpscPosition = 192,
+        apart: [AtomicU64; 8] = 256,
         /// The consumer.
-        head: SpscEnd = 128,
-        /// The consumer sleeps here.
-        not_empty: QueueSleep = 192,
-        /// The producer sleeps here.
-        not_full: QueueSleep = 256,
+        head: SpscEnd = 320,
+        /// How far the consumer is.
+        popped: SpscPosition = 384,
+        /// The producer sleeps here, and the consumer looks.
+        not_full: QueueSleep = 448,
+        /// Before the messages.
+        before: [AtomicU64; 8] = 512,
     }
 
     /// One side of a byte queue. See `data::byte_queue`.

@@ -102,6 +102,25 @@ fn slices_of_small_messages_and_a_chunk_that_is_given_up() {
     });
 }
 
+/// A consumer that goes on among messages that were published together finds the last of them alone,
+/// and beside the position the copy of an earlier one.
+#[test]
+fn a_successor_among_messages_of_a_slice() {
+    check(1, || {
+        let ring = ring::<u64>(4);
+        let mut producer = ring.producer().expect("producer");
+        [1, 2].map(|message| producer.push(message).expect("push"));
+        producer.push_slice(&[3, 4]).expect("push");
+        let mut consumer = ring.consumer().expect("consumer");
+        assert_eq!([1, 2, 3].map(|_| consumer.pop().expect("pop")), [1, 2, 3]);
+        drop(consumer);
+        let there = ring.clone();
+        let other = process(1, move || there.consumer().expect("consumer").pop().expect("pop"));
+        producer.push(5).expect("push");
+        assert_eq!(other.join().expect("a process"), 4);
+    });
+}
+
 /// Somebody who saw the position before does not take the copy of a later message for its own.
 #[test]
 fn a_chunk_that_is_given_up_beside_a_pop() {

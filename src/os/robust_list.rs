@@ -380,6 +380,7 @@ impl Thread {
     }
 
     /// Whether this thread holds any lock.
+    #[inline]
     pub(crate) fn holds_any(&self) -> bool {
         self.depth.load(Ordering::Relaxed) > 0
     }

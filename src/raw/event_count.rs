@@ -110,6 +110,9 @@ impl EventCount {
         worthwhile: impl Fn() -> bool,
         mut attempt: impl FnMut() -> Option<R>,
     ) -> Option<R> {
+        if !deadline.waiting.sleeps() {
+            return Self::watch(deadline, worthwhile, attempt);
+        }
         let spins = if deadline.waiting.looks_first() { looks(SPINS) } else { 0 };
         for _ in 0..spins {
             spin_loop();
@@ -129,7 +132,7 @@ impl EventCount {
         mut attempt: impl FnMut() -> Option<R>,
     ) -> Option<R> {
         if !deadline.waiting.sleeps() {
-            return Self::watch(deadline, attempt);
+            return Self::watch(deadline, || true, attempt);
         }
         // The epoch in which this sleeper announced itself.
         let mut announced = None;
@@ -160,14 +163,23 @@ impl EventCount {
         }
     }
 
-    /// [`wait_until`](Self::wait_until) without ever sleeping.
-    fn watch<R>(deadline: Deadline, mut attempt: impl FnMut() -> Option<R>) -> Option<R> {
-        let mut pauses = Pauses::new(deadline.waiting);
+    /// [`wait_until`](Self::wait_until) without ever sleeping. Whatever the cheap look says, it
+    /// attempts it now and then, as a sleeper does.
+    fn watch<R>(
+        deadline: Deadline,
+        worthwhile: impl Fn() -> bool,
+        mut attempt: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
+        let mut pauses = Pauses::short(deadline.waiting);
+        let mut due = true;
         loop {
-            if let Some(result) = attempt() {
+            if (due || worthwhile())
+                && let Some(result) = attempt()
+            {
                 return Some(result);
             }
-            if pauses.pause() {
+            due = pauses.pause();
+            if due {
                 deadline.remaining()?;
             }
         }

@@ -339,6 +339,7 @@ impl RobustNode {
     }
 
     /// Whether this thread holds the lock, through whichever mapping.
+    #[inline]
     pub(crate) fn names_this_thread(&self) -> bool {
         robust_list::known().is_some_and(|thread| self.is_held_by(thread))
     }
@@ -373,6 +374,7 @@ impl RobustNode {
 
     /// Whether the word names this thread. The node may be mapped at several addresses, and this
     /// thread have locked it at another one.
+    #[inline]
     fn is_held_by(&self, thread: &Thread) -> bool {
         self.word.load(Ordering::Relaxed) & TID == thread.id() && thread.holds_any()
     }

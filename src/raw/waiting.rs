@@ -41,6 +41,8 @@ impl Waiting {
 pub(crate) struct Pauses {
     waiting: Waiting,
     count: u32,
+    /// Binary logarithm of the longest pause.
+    longest: u32,
 }
 
 /// After so many pauses there may be no processor for the one that is waited for.
@@ -49,8 +51,15 @@ const FRUITLESS: u32 = 1 << 12;
 const CLOCK: u32 = 1 << 6;
 
 impl Pauses {
+    /// For many who wait for one to be done with what each of them wants: every look takes the cache
+    /// line from the one that is to write it.
     pub(crate) fn new(waiting: Waiting) -> Self {
-        Self { waiting, count: 0 }
+        Self { waiting, count: 0, longest: 5 }
+    }
+
+    /// For who waits for a message: the one that brings it has no use for the line before.
+    pub(crate) fn short(waiting: Waiting) -> Self {
+        Self { waiting, count: 0, longest: 0 }
     }
 
     /// A pause; true if the clock should be looked at.
@@ -60,8 +69,7 @@ impl Pauses {
         if self.waiting == Waiting::Yield || (clock && self.count > FRUITLESS) {
             thread::yield_now();
         } else {
-            // Each look takes the cache line from the one that is to write it.
-            for _ in 0..1_u32 << self.count.min(5) {
+            for _ in 0..1_u32 << self.count.min(self.longest) {
                 spin_loop();
             }
         }

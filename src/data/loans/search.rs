@@ -15,8 +15,8 @@ use std::sync::atomic::Ordering;
 
 use super::LoanPool;
 use super::chunk::State;
-use crate::data::cells;
-use crate::layout::{self, ByteQueueEnd, QueueEnd, SpscEnd};
+use crate::data::cells::{EMPTY, filled};
+use crate::layout;
 use crate::os::shm;
 use crate::seam::aside;
 use crate::seam::atomic::AtomicU64;
@@ -71,23 +71,36 @@ struct Object<'a> {
     memory: Occupied,
 }
 
-const CELLS: u64 = size_of::<layout::Queue>() as u64;
+/// Where a queue whose cells still hold what was taken has its words.
+struct Head {
+    capacity: u64,
+    /// Of the producers' and of the consumers' position.
+    tail: u64,
+    head: u64,
+    cells: u64,
+}
 
-// All three have the same head.
-const _: () = {
-    assert!(size_of::<layout::Spsc>() as u64 == CELLS);
-    assert!(size_of::<layout::ByteQueue>() as u64 == CELLS);
-    assert!(offset_of!(layout::Queue, tail) == offset_of!(layout::Spsc, tail));
-    assert!(offset_of!(layout::Queue, tail) == offset_of!(layout::ByteQueue, tail));
-    assert!(offset_of!(layout::Queue, head) == offset_of!(layout::Spsc, head));
-    assert!(offset_of!(layout::Queue, head) == offset_of!(layout::ByteQueue, head));
-    assert!(offset_of!(QueueEnd, position) == offset_of!(SpscEnd, position));
-    assert!(offset_of!(QueueEnd, position) == offset_of!(ByteQueueEnd, position));
-};
-const CAPACITY: u64 = offset_of!(layout::Queue, capacity) as u64;
-const POSITION: u64 = offset_of!(QueueEnd, position) as u64;
-const TAIL: u64 = offset_of!(layout::Queue, tail) as u64 + POSITION;
-const HEAD: u64 = offset_of!(layout::Queue, head) as u64 + POSITION;
+impl Head {
+    /// None if whatever is in the object is in there.
+    fn of(kind: Option<ObjectKind>) -> Option<Self> {
+        macro_rules! head {
+            ($head:ident, $tail:ident.$tail_position:ident, $front:ident.$front_position:ident) => {
+                Self {
+                    capacity: offset_of!(layout::$head, capacity) as u64,
+                    tail: offset_of!(layout::$head, $tail.$tail_position) as u64,
+                    head: offset_of!(layout::$head, $front.$front_position) as u64,
+                    cells: size_of::<layout::$head>() as u64,
+                }
+            };
+        }
+        match kind? {
+            ObjectKind::Queue => Some(head!(Queue, tail.position, head.position)),
+            ObjectKind::ByteQueue => Some(head!(ByteQueue, tail.position, head.position)),
+            ObjectKind::Spsc => Some(head!(Spsc, pushed.position, popped.position)),
+            _ => None,
+        }
+    }
+}
 
 impl Object<'_> {
     /// Fills words from the object, from a byte on.
@@ -126,7 +139,8 @@ impl Object<'_> {
     fn strike_out(&self, wanted: &mut Wanted, tag: u64) -> Result<(), &'static str> {
         let words = self.memory.size / WORD;
         let mut window = vec![0; words.min(WINDOW as u64) as usize];
-        let mut at = if self.has_cells() { CELLS / WORD } else { 0 };
+        // Not the head: there may be a copy of a message that was taken.
+        let mut at = Head::of(self.memory.kind).map_or(0, |head| head.cells / WORD);
         // One word stays for the next window: a handle may lie across the border.
         while at + 1 < words {
             let count = (words - at).min(WINDOW as u64) as usize;
@@ -142,16 +156,10 @@ impl Object<'_> {
         Ok(())
     }
 
-    /// Whether what was taken out of it is still there.
-    fn has_cells(&self) -> bool {
-        let kind = self.memory.kind;
-        matches!(kind, Some(ObjectKind::Queue | ObjectKind::Spsc | ObjectKind::ByteQueue))
-    }
-
     /// None if it says of itself what cannot be.
-    fn ring(&self) -> Result<Option<Ring>, &'static str> {
-        let room = self.memory.size.saturating_sub(CELLS);
-        let capacity = self.word(CAPACITY)?;
+    fn ring(&self, head: &Head) -> Result<Option<Ring>, &'static str> {
+        let room = self.memory.size.saturating_sub(head.cells);
+        let capacity = self.word(head.capacity)?;
         let stride = match self.memory.kind {
             Some(ObjectKind::ByteQueue) => 1,
             _ => room.checked_div(capacity).unwrap_or(0),
@@ -159,22 +167,28 @@ impl Object<'_> {
         if stride == 0 || stride.checked_mul(capacity) != Some(room) {
             return Ok(None);
         }
-        Ok(Some(Ring { capacity, stride, head: self.word(HEAD)?, tail: self.word(TAIL)? }))
+        Ok(Some(Ring {
+            capacity,
+            stride,
+            head: self.word(head.head)?,
+            tail: self.word(head.tail)?,
+        }))
     }
 
     /// Whether a handle that was found at a byte of the object can be taken out of it.
     fn counts(&self, at: u64) -> Result<bool, &'static str> {
-        if !self.has_cells() {
+        let Some(words) = Head::of(self.memory.kind) else { return Ok(true) };
+        let cells = words.cells;
+        let Some(Ring { capacity, stride, head, tail }) = self.ring(&words)? else {
             return Ok(true);
-        }
-        let Some(Ring { capacity, stride, head, tail }) = self.ring()? else { return Ok(true) };
-        let index = (at - CELLS) / stride;
+        };
+        let index = (at - cells) / stride;
         match self.memory.kind {
             Some(ObjectKind::Queue) => {
-                let stamp = self.word(CELLS + index * stride)?;
-                let position = stamp.wrapping_sub(cells::filled(0));
+                let stamp = self.word(cells + index * stride)?;
+                let position = stamp.wrapping_sub(filled(0));
                 // The stamps are the truth: see `data::queue`.
-                Ok(stamp != cells::EMPTY && position.wrapping_sub(head) < capacity)
+                Ok(stamp != EMPTY && position.wrapping_sub(head) < capacity)
             }
             Some(ObjectKind::ByteQueue) => {
                 let (head, tail) = (head & !(WORD - 1), tail & !(WORD - 1));

@@ -66,9 +66,8 @@ const fn assert_packed<T>() {
 }
 
 impl<T: Shared> Spsc<T> {
-    /// Where `count` slots from a position on are: up to the ring's end, and from its start on.
-    fn parts(&self, position: u64, count: usize) -> [(*mut T, usize); 2] {
-        let start = self.index(position);
+    /// Where `count` slots from one on are: up to the ring's end, and from its start on.
+    fn parts(&self, start: usize, count: usize) -> [(*mut T, usize); 2] {
         let first = count.min(self.slots.count() - start);
         let place = |index: usize| {
             self.slots
@@ -126,7 +125,7 @@ impl<T: Shared> WriteChunk<'_, T> {
     /// is left from earlier messages.
     pub fn as_mut_slices(&mut self) -> (&mut [MaybeUninit<T>], &mut [MaybeUninit<T>]) {
         let [(first, m), (second, n)] =
-            self.producer.ring.parts(self.producer.position.get(), self.count);
+            self.producer.ring.parts(self.producer.at.index(), self.count);
         // SAFETY: slots within the ring, packed and aligned for T, which overlap nowhere; the consumer
         // leaves free ones alone, and `self` is the only one that makes slices of them. Any bytes are
         // a MaybeUninit.
@@ -151,15 +150,14 @@ impl<T: Shared> WriteChunk<'_, T> {
             0 => return producer.give_up(),
             1 => {
                 // The consumer would look for it there.
-                let slot = producer.ring.slots.get(producer.ring.index(producer.position.get()));
-                if let (Some(newest), Some(slot)) = (producer.ring.newest, slot) {
-                    Producer::<T>::fence_newest();
+                let slot = producer.ring.slots.get(producer.at.index());
+                if let (Some(newest), Some(slot)) = (producer.newest(), slot) {
                     newest.copy(slot);
                 }
             }
             _ => {}
         }
-        producer.advance(count as u64);
+        producer.advance(count);
     }
 
     /// Pushes all of them.
@@ -202,7 +200,7 @@ impl<T: Shared> Consumer<T> {
         self.begin();
         let mut count = ready;
         if !T::ANY_PATTERN_IS_VALID {
-            let start = self.ring.index(self.position.get());
+            let start = self.at.index();
             let slots = (start..self.ring.slots.count()).chain(0..start).take(ready);
             let valid = |index| {
                 self.ring.slots.get(index).is_some_and(|slot| slot.read().check().is_some())
@@ -249,7 +247,7 @@ impl<T: Shared> ReadChunk<'_, T> {
     #[must_use]
     pub fn as_slices(&self) -> (&[T], &[T]) {
         let [(first, m), (second, n)] =
-            self.consumer.ring.parts(self.consumer.position.get(), self.count);
+            self.consumer.ring.parts(self.consumer.at.index(), self.count);
         // SAFETY: slots within the ring, packed and aligned for T, whose bytes were found to be values
         // of T; the producer leaves them alone until they are committed.
         unsafe { (slice::from_raw_parts(first, m), slice::from_raw_parts(second, n)) }
@@ -262,7 +260,7 @@ impl<T: Shared> ReadChunk<'_, T> {
         if !consumer.is_mine() {
             return;
         }
-        if count == 0 { consumer.give_up() } else { consumer.advance(count as u64) }
+        if count == 0 { consumer.give_up() } else { consumer.advance(count) }
     }
 
     /// Takes all of them.

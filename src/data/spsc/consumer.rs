@@ -6,11 +6,10 @@ use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Spsc, low};
+use super::{Place, Spsc};
 use crate::data::attempt::{self, Attempt, popped, popped_in_time};
 use crate::error::{LockError, PopError};
 use crate::layout::SpscEnd;
-use crate::raw::bytes::Unchecked;
 use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
 use crate::raw::lock::Release;
@@ -24,9 +23,8 @@ use crate::sync::wait_any::{Wait, Words, pass_on};
 /// For [`wait_any`](crate::wait_any) it is ready when there is a message, or the queue is closed.
 pub struct Consumer<T: Shared> {
     pub(super) ring: Spsc<T>,
-    /// What `head.position` is.
-    pub(super) position: Cell<u64>,
-    /// The last that was seen of `tail.position`.
+    pub(super) at: Place,
+    /// The last that was seen of `pushed.position`.
     seen: Cell<u64>,
     /// What deaths interrupted, as it is kept in `begun`.
     interrupted: u64,
@@ -52,12 +50,14 @@ const INVALID: LockError = LockError::Corrupt { what: "a message" };
 impl<T: Shared> Consumer<T> {
     /// With the role.
     pub(super) fn new(ring: Spsc<T>) -> Self {
-        let head = &ring.inner.head;
-        let position = head.position.load(Ordering::Relaxed);
-        let interrupted = head.interrupted();
-        // Empty, for all that is known: the tail is looked at first.
-        let seen = Cell::new(position);
-        Self { ring, position: Cell::new(position), seen, interrupted, _thread: PhantomData }
+        let position = ring.inner.popped.position.load(Ordering::Relaxed);
+        let interrupted = ring.inner.head.interrupted();
+        // Acquire: pairs with the Release in `Producer::advance`: what is there was written. The
+        // position of the one before this may lie among messages that were published together.
+        let tail = ring.inner.pushed.position.load(Ordering::Acquire);
+        let seen = Cell::new(ring.between(position, tail).map_or(position, |_| tail));
+        let at = Place::new(position, ring.capacity);
+        Self { ring, at, seen, interrupted, _thread: PhantomData }
     }
 
     #[inline]
@@ -74,7 +74,7 @@ impl<T: Shared> Consumer<T> {
     /// How many messages there are, as far as is known.
     #[inline]
     fn known(&self) -> u64 {
-        self.seen.get().wrapping_sub(self.position.get())
+        self.seen.get().wrapping_sub(self.at.position())
     }
 
     /// The same, after a look if they are fewer than `wanted`.
@@ -87,8 +87,8 @@ impl<T: Shared> Consumer<T> {
             // Acquire: pairs with the Release in `Spsc::shut`.
             let closed = self.ring.inner.closed.load(Ordering::Acquire) != 0;
             // Acquire: pairs with the Release in `Producer::advance`: what is there was written.
-            let tail = self.ring.inner.tail.position.load(Ordering::Acquire);
-            match self.ring.between(self.position.get(), tail)? {
+            let tail = self.ring.inner.pushed.position.load(Ordering::Acquire);
+            match self.ring.between(self.at.position(), tail)? {
                 0 if closed => return Ok(Attempt::Closed),
                 0 => return Ok(Attempt::Unready),
                 _ => self.seen.set(tail),
@@ -100,45 +100,43 @@ impl<T: Shared> Consumer<T> {
     /// Before the first message is read.
     #[inline]
     pub(super) fn begin(&self) {
-        let next = low(self.position.get().wrapping_add(1));
-        self.end().begun.store(self.interrupted | next, Ordering::Relaxed);
+        self.end().begin(self.interrupted, self.at.position());
     }
 
     /// None was taken.
     pub(super) fn give_up(&self) {
-        self.end().forget(self.interrupted, self.position.get());
+        self.end().forget(self.interrupted, self.at.position());
     }
 
     /// Takes so many messages.
     #[inline]
-    pub(super) fn advance(&self, count: u64) {
-        let position = self.position.get().wrapping_add(count);
-        self.position.set(position);
+    pub(super) fn advance(&self, count: usize) {
+        let position = self.at.advance(count);
         // Release: pairs with the Acquire in `Producer::room`. This takes them.
-        self.end().position.store(position, Ordering::Release);
+        self.ring.inner.popped.position.store(position, Ordering::Release);
         self.ring.inner.not_full.event.notify(Notify::One);
     }
 
     /// The one message that there is, from beside the producer's position, if it is still there.
     #[inline]
-    fn newest(&self) -> Option<Unchecked<T>> {
-        let message = self.ring.newest?.read();
-        // Acquire: pairs with the Release fence in `Producer::put`.
+    fn newest(&self) -> Option<T> {
+        let message = self.ring.newest(self.at.position())?.read();
+        // Acquire: pairs with the Release fence in `Producer::newest`.
         fence(Ordering::Acquire);
-        let begun = self.ring.inner.tail.begun.load(Ordering::Relaxed);
-        (low(begun) == low(self.seen.get())).then_some(message)
+        let tail = self.ring.inner.pushed.position.load(Ordering::Relaxed);
+        if tail == self.seen.get() { message.check() } else { None }
     }
 
-    /// With a message there. None, and it is not taken, if its bytes are none.
+    /// With a message there. None, and it is not taken, if its bytes are none. `fresh` if all that was
+    /// known before was taken.
     #[inline]
     fn take(&self, fresh: bool) -> Option<T> {
         self.begin();
         let newest = if fresh && self.known() == 1 { self.newest() } else { None };
         let message = match newest {
             Some(message) => message,
-            None => self.ring.slots.get(self.ring.index(self.position.get()))?.read(),
+            None => self.ring.slots.get(self.at.index())?.read().check()?,
         };
-        let message = message.check()?;
         self.advance(1);
         Some(message)
     }
@@ -162,7 +160,7 @@ impl<T: Shared> Consumer<T> {
     /// Whether an attempt after one that found nothing is worthwhile.
     #[inline]
     fn may_have_message(&self) -> bool {
-        self.ring.inner.tail.position.load(Ordering::Relaxed) != self.position.get()
+        self.ring.inner.pushed.position.load(Ordering::Relaxed) != self.at.position()
             || self.ring.is_over()
     }
 
@@ -179,7 +177,17 @@ impl<T: Shared> Consumer<T> {
     /// The case that is to be fast. None says nothing.
     #[inline(always)] // a result in memory costs as much as the pop
     fn pop_at_once(&self) -> Option<T> {
-        if self.known() > 0 && self.is_mine() { self.take(false) } else { None }
+        let fresh = self.known() == 0;
+        if fresh {
+            // Acquire: as in `refill`.
+            let tail = self.ring.inner.pushed.position.load(Ordering::Acquire);
+            let count = tail.wrapping_sub(self.at.position());
+            if count == 0 || count > self.ring.capacity {
+                return None;
+            }
+            self.seen.set(tail);
+        }
+        if self.is_mine() { self.take(fresh) } else { None }
     }
 
     /// Takes the oldest message, sleeping while the queue is empty.
@@ -242,7 +250,7 @@ impl<T: Shared> Consumer<T> {
         };
         let target = room.take();
         self.begin();
-        let start = self.ring.index(self.position.get());
+        let start = self.at.index();
         // The ring's end may lie among them.
         let slots = (start..self.ring.slots.count()).chain(0..start).take(ready);
         let mut count = 0;

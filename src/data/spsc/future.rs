@@ -23,7 +23,7 @@ struct Arrived<T> {
 
 impl<T> Arrived<T> {
     fn has_moved(&self) -> bool {
-        self.ring.inner.tail.position.load(Ordering::Relaxed) != self.seen || self.ring.is_over()
+        self.ring.inner.pushed.position.load(Ordering::Relaxed) != self.seen || self.ring.is_over()
     }
 }
 
@@ -56,7 +56,7 @@ struct Freed<T> {
 
 impl<T> Freed<T> {
     fn has_moved(&self) -> bool {
-        self.ring.inner.head.position.load(Ordering::Relaxed) != self.seen || self.ring.is_over()
+        self.ring.inner.popped.position.load(Ordering::Relaxed) != self.seen || self.ring.is_over()
     }
 }
 
@@ -95,7 +95,7 @@ impl<T: Shared> Consumer<T> {
         };
         // Nothing was there: what the producer's position was is where this one is.
         let watch =
-            |_| Arc::new(Arrived { ring: self.ring.clone(), seen: self.position.get() }) as Watch;
+            |_| Arc::new(Arrived { ring: self.ring.clone(), seen: self.at.position() }) as Watch;
         waits
             .poll(context, attempt, watch)
             .map(|outcome| outcome.unwrap_or_else(|error| Err(LockError::from(error).into())))

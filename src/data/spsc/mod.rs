@@ -3,7 +3,7 @@
 //! # Words
 //!
 //! Positions count messages from 0 on and never wrap; position `p` uses slot `p % capacity`.
-//! `tail.position` is where the producer goes on, `head.position` where the consumer does: the
+//! `pushed.position` is where the producer goes on, `popped.position` where the consumer does: the
 //! messages between them are in the queue. Each is written by its side only, with Release, and read by
 //! the other with Acquire: that publishes a message, and frees a slot. Either side keeps its own
 //! position and what it saw of the other's in private memory, and looks again only when that says that
@@ -13,19 +13,25 @@
 //! at a time, the kernel says so when it dies, and its successor goes on from the position that is
 //! there.
 //!
-//! A message of up to 8 bytes is stored twice, in its slot and in `tail.newest`, beside the position
-//! on which an idle consumer looks: so it crosses from core to core with one cache line. The producer
-//! notes in `tail.begun` whose copy that is before it changes it, and the consumer looks at `begun`
-//! after it has read the copy.
+//! A message of up to 24 bytes is stored twice, in its slot and in `pushed.newest`, beside the position
+//! on which an idle consumer looks: so it crosses from core to core with one cache line. There are two
+//! such places, of which messages use the one and the other in turn; so a copy is written over only
+//! after the message behind it was published, and a consumer that finds the position unchanged after
+//! it has read the copy has read that of the last message. Messages that are published together have
+//! no copy: a consumer uses it only if it has seen the position before and it has moved by one.
+//!
+//! What a side writes for itself, its role and `begun`, lies on a line of its own, which the other side
+//! does not take from it: `begun` says that a message is being worked on, and counts what deaths
+//! interrupted.
 //!
 //! # What a death leaves behind
 //!
-//! * the producer before it moved `tail.position`: what it wrote is not part of the queue, and the
-//!   slot is written again. `begun` is one ahead of the position: the successor counts that, and
-//!   takes it back with the same store, so that nobody takes `newest` for a message.
+//! * the producer before it moved `pushed.position`: what it wrote is not part of the queue, and the
+//!   slot and the copy are written again. `begun` is one ahead of the position: the successor counts
+//!   that, and takes it back with the same store.
 //! * the producer after that, before it woke the consumer: who sleeps, sleeps on the word of the
 //!   other's role as well, and the kernel wakes it.
-//! * the consumer before it moved `head.position`: the message is still there, for the successor.
+//! * the consumer before it moved `popped.position`: the message is still there, for the successor.
 //! * the consumer after that, before it woke the producer: as above.
 //!
 //! Nothing is to be repaired, and the other side does not wait for anything. It goes on to push what
@@ -37,6 +43,7 @@ mod consumer;
 mod future;
 mod producer;
 
+use std::cell::Cell;
 use std::fmt;
 use std::mem::offset_of;
 use std::sync::atomic::Ordering;
@@ -44,7 +51,7 @@ use std::time::Duration;
 
 use crate::data::QueueStats;
 use crate::error::{Holder, LockError, ObjectError, RoleError};
-use crate::layout::{self, SpscEnd};
+use crate::layout::{self, SpscEnd, SpscPosition};
 use crate::raw::bytes::{self, Slot};
 use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
@@ -99,11 +106,10 @@ pub use producer::Producer;
 pub struct Spsc<T> {
     inner: Located<layout::Spsc>,
     slots: Elements<T>,
-    /// Room for one message beside the producer's position, if it fits.
-    newest: Option<Slot<T>>,
+    /// Where a message lies beside the producer's position, by the lowest bit of its position. Empty
+    /// if it does not fit.
+    newest: Option<[Slot<T>; 2]>,
     capacity: u64,
-    /// `capacity - 1` if that is a mask.
-    mask: Option<u64>,
 }
 
 impl<T> Clone for Spsc<T> {
@@ -136,6 +142,43 @@ const fn low(position: u64) -> u64 {
     position & 0xffff_ffff
 }
 
+/// Where a side is, as it keeps it for itself.
+struct Place {
+    /// What its `position` is.
+    position: Cell<u64>,
+    /// The slot of that position.
+    index: Cell<usize>,
+    slots: usize,
+}
+
+impl Place {
+    fn new(position: u64, capacity: u64) -> Self {
+        // Below the capacity, which is a usize.
+        let index = (position % capacity) as usize;
+        Self { position: Cell::new(position), index: Cell::new(index), slots: capacity as usize }
+    }
+
+    #[inline]
+    fn position(&self) -> u64 {
+        self.position.get()
+    }
+
+    #[inline]
+    fn index(&self) -> usize {
+        self.index.get()
+    }
+
+    /// By at most the capacity. Returns the position.
+    #[inline]
+    fn advance(&self, count: usize) -> u64 {
+        let index = self.index.get() + count;
+        self.index.set(if index < self.slots { index } else { index - self.slots });
+        let position = self.position.get().wrapping_add(count as u64);
+        self.position.set(position);
+        position
+    }
+}
+
 /// The most messages that there may be room for: positions that are in use differ in their low half.
 const MOST: u64 = 1 << 31;
 
@@ -144,10 +187,8 @@ impl SpscEnd {
         self.role.reset();
         // The other side sleeps on it.
         self.role.expect_company();
-        self.position.store(0, Ordering::Relaxed);
         // Of no message.
-        self.begun.store(low(u64::MAX), Ordering::Relaxed);
-        self.newest.store(0, Ordering::Relaxed);
+        self.begun.store(0, Ordering::Relaxed);
     }
 
     /// With the role: what deaths interrupted so far, in the high half.
@@ -156,9 +197,8 @@ impl SpscEnd {
     }
 
     /// With the role, from a dead holder.
-    fn recover(&self) {
-        let (begun, position) =
-            (self.begun.load(Ordering::Relaxed), self.position.load(Ordering::Relaxed));
+    fn recover(&self, position: u64) {
+        let begun = self.begun.load(Ordering::Relaxed);
         if low(begun) == low(position.wrapping_add(1)) {
             // One store: counted once, even if this is interrupted as well.
             self.forget(self.interrupted().wrapping_add(1 << 32), position);
@@ -166,10 +206,15 @@ impl SpscEnd {
         self.role.mark_consistent();
     }
 
-    /// With the role: no message is being worked on, nor is `newest` one. The mark is of a position
-    /// that nobody has seen yet: who looked before a push would take an earlier one for its own.
+    /// With the role: no message is being worked on.
     fn forget(&self, interrupted: u64, position: u64) {
-        self.begun.store(interrupted | low(position.wrapping_add(2)), Ordering::Relaxed);
+        self.begun.store(interrupted | low(position), Ordering::Relaxed);
+    }
+
+    /// With the role: the message after that position is being worked on.
+    #[inline]
+    fn begin(&self, interrupted: u64, position: u64) {
+        self.begun.store(interrupted | low(position.wrapping_add(1)), Ordering::Relaxed);
     }
 
     fn interrupted_count(&self) -> u32 {
@@ -178,13 +223,11 @@ impl SpscEnd {
 }
 
 impl<T> Spsc<T> {
+    /// Where the copy of a message lies, if it has one.
     #[inline]
-    fn index(&self, position: u64) -> usize {
-        let index = match self.mask {
-            Some(mask) => position & mask,
-            None => position % self.capacity,
-        };
-        index as usize // below the capacity, which is a usize
+    fn newest(&self, position: u64) -> Option<Slot<T>> {
+        let [even, odd] = self.newest?;
+        Some(if position.is_multiple_of(2) { even } else { odd })
     }
 
     /// How many messages lie between two positions; an error if there cannot be so many.
@@ -200,8 +243,8 @@ impl<T> Spsc<T> {
 
     fn length(&self) -> u64 {
         // Acquire: in this order, so that the head is never ahead of the tail.
-        let head = self.inner.head.position.load(Ordering::Acquire);
-        let tail = self.inner.tail.position.load(Ordering::Relaxed);
+        let head = self.inner.popped.position.load(Ordering::Acquire);
+        let tail = self.inner.pushed.position.load(Ordering::Relaxed);
         tail.wrapping_sub(head).min(self.capacity)
     }
 
@@ -221,11 +264,11 @@ impl<T> Spsc<T> {
     /// Takes a role; at once or not at all without a deadline.
     fn assume(
         &self,
-        end: impl Fn(&layout::Spsc) -> &SpscEnd,
+        side: impl Fn(&layout::Spsc) -> (&SpscEnd, &SpscPosition),
         role: &'static str,
         deadline: Option<Deadline>,
     ) -> Result<(), RoleError> {
-        let end = end(self.inner.writable()?);
+        let (end, at) = side(self.inner.writable()?);
         let taken = match deadline {
             Some(deadline) => end.role.lock(deadline),
             None => {
@@ -236,7 +279,7 @@ impl<T> Spsc<T> {
         match taken {
             Ok(Acquired::Clean) => Ok(()),
             Ok(Acquired::OwnerDied) => {
-                end.recover();
+                end.recover(at.position.load(Ordering::Relaxed));
                 Ok(())
             }
             Err(LockError::WouldBlock | LockError::TimedOut { .. } | LockError::Deadlock) => {
@@ -255,7 +298,7 @@ impl<T: Shared> Spsc<T> {
     /// [`Taken`](RoleError::Taken) while a live thread has it; [`Lock`](RoleError::Lock) with
     /// [`ReadOnly`](LockError::ReadOnly), [`TooManyLocks`](LockError::TooManyLocks).
     pub fn producer(&self) -> Result<Producer<T>, RoleError> {
-        self.assume(|ring| &ring.tail, "producer", None)?;
+        self.assume(producers, "producer", None)?;
         Ok(Producer::new(self.clone()))
     }
 
@@ -267,7 +310,7 @@ impl<T: Shared> Spsc<T> {
     /// As for [`producer`](Self::producer); `Taken` never before the time is up, unless it is this
     /// thread itself that has it.
     pub fn producer_timeout(&self, timeout: Duration) -> Result<Producer<T>, RoleError> {
-        self.assume(|ring| &ring.tail, "producer", Some(self.inner.within(timeout)))?;
+        self.assume(producers, "producer", Some(self.inner.within(timeout)))?;
         Ok(Producer::new(self.clone()))
     }
 
@@ -277,7 +320,7 @@ impl<T: Shared> Spsc<T> {
     ///
     /// As for [`producer`](Self::producer).
     pub fn consumer(&self) -> Result<Consumer<T>, RoleError> {
-        self.assume(|ring| &ring.head, "consumer", None)?;
+        self.assume(consumers, "consumer", None)?;
         Ok(Consumer::new(self.clone()))
     }
 
@@ -289,7 +332,7 @@ impl<T: Shared> Spsc<T> {
     /// As for [`producer`](Self::producer); `Taken` never before the time is up, unless it is this
     /// thread itself that has it.
     pub fn consumer_timeout(&self, timeout: Duration) -> Result<Consumer<T>, RoleError> {
-        self.assume(|ring| &ring.head, "consumer", Some(self.inner.within(timeout)))?;
+        self.assume(consumers, "consumer", Some(self.inner.within(timeout)))?;
         Ok(Consumer::new(self.clone()))
     }
 
@@ -339,8 +382,18 @@ impl<T: Shared> Spsc<T> {
     }
 }
 
+fn producers(ring: &layout::Spsc) -> (&SpscEnd, &SpscPosition) {
+    (&ring.tail, &ring.pushed)
+}
+
+fn consumers(ring: &layout::Spsc) -> (&SpscEnd, &SpscPosition) {
+    (&ring.head, &ring.popped)
+}
+
 const SLOTS: usize = size_of::<layout::Spsc>();
-const NEWEST: usize = offset_of!(layout::Spsc, tail) + offset_of!(SpscEnd, newest);
+const NEWEST: usize = offset_of!(layout::Spsc, pushed) + offset_of!(SpscPosition, newest);
+/// Room for each of the two newest messages.
+const COPY: usize = 24;
 
 waits!(Spsc<T>, inner);
 
@@ -389,6 +442,8 @@ impl<T: Shared> Mechanics for Spsc<T> {
         head.closed.store(0, Ordering::Relaxed);
         head.tail.reset();
         head.head.reset();
+        head.pushed.position.store(0, Ordering::Relaxed);
+        head.popped.position.store(0, Ordering::Relaxed);
         head.not_empty.event.reset();
         head.not_full.event.reset();
         Some(())
@@ -401,9 +456,10 @@ impl<T: Shared> Mechanics for Spsc<T> {
         let slots = count
             .and_then(|count| extent.elements(SLOTS, count))
             .ok_or("its capacity is not that of its memory")?;
-        let newest = if size_of::<T>() <= size_of::<u64>() { extent.slot(NEWEST) } else { None };
-        let mask = capacity.is_power_of_two().then(|| capacity - 1);
-        Ok(Self { inner, slots, newest, capacity, mask })
+        let copy = |half| extent.slot(NEWEST + half * COPY);
+        let fits = size_of::<T>() <= COPY && bytes::alignment::<T>() <= align_of::<u64>();
+        let newest = fits.then(|| Some([copy(0)?, copy(1)?])).flatten();
+        Ok(Self { inner, slots, newest, capacity })
     }
 
     fn fits(&self, init: &usize) -> Result<(), Misfit> {

@@ -6,10 +6,11 @@ use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Spsc, low};
+use super::{Place, Spsc};
 use crate::data::attempt::{self, Attempt, pushed, pushed_in_time};
 use crate::error::{LockError, PushError};
 use crate::layout::SpscEnd;
+use crate::raw::bytes::Slot;
 use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
 use crate::raw::lock::Release;
@@ -23,9 +24,8 @@ use crate::sync::wait_any::{Wait, Words, pass_on};
 /// For [`wait_any`](crate::wait_any) it is ready when a push would find room, or the queue closed.
 pub struct Producer<T: Shared> {
     pub(super) ring: Spsc<T>,
-    /// What `tail.position` is.
-    pub(super) position: Cell<u64>,
-    /// The last that was seen of `head.position`.
+    pub(super) at: Place,
+    /// The last that was seen of `popped.position`.
     pub(super) seen: Cell<u64>,
     /// What deaths interrupted, as it is kept in `begun`.
     interrupted: u64,
@@ -48,12 +48,12 @@ impl<T: Shared> Drop for Producer<T> {
 impl<T: Shared> Producer<T> {
     /// With the role.
     pub(super) fn new(ring: Spsc<T>) -> Self {
-        let tail = &ring.inner.tail;
-        let position = tail.position.load(Ordering::Relaxed);
-        let interrupted = tail.interrupted();
+        let position = ring.inner.pushed.position.load(Ordering::Relaxed);
+        let interrupted = ring.inner.tail.interrupted();
         // Full, for all that is known: the head is looked at first.
         let seen = Cell::new(position.wrapping_sub(ring.capacity));
-        Self { ring, position: Cell::new(position), seen, interrupted, _thread: PhantomData }
+        let at = Place::new(position, ring.capacity);
+        Self { ring, at, seen, interrupted, _thread: PhantomData }
     }
 
     #[inline]
@@ -70,7 +70,7 @@ impl<T: Shared> Producer<T> {
     /// How many messages there is room for, as far as is known.
     #[inline]
     fn known_room(&self) -> u64 {
-        self.ring.capacity - self.position.get().wrapping_sub(self.seen.get())
+        self.ring.capacity - self.at.position().wrapping_sub(self.seen.get())
     }
 
     /// The same, after a look if that is less than `wanted`.
@@ -83,8 +83,8 @@ impl<T: Shared> Producer<T> {
         }
         if self.known_room() < (wanted as u64).clamp(1, self.ring.capacity) {
             // Acquire: pairs with the Release in `Consumer::advance`: what is free was read.
-            let head = self.ring.inner.head.position.load(Ordering::Acquire);
-            self.ring.between(head, self.position.get())?;
+            let head = self.ring.inner.popped.position.load(Ordering::Acquire);
+            self.ring.between(head, self.at.position())?;
             self.seen.set(head);
         }
         Ok(match self.known_room() {
@@ -96,43 +96,44 @@ impl<T: Shared> Producer<T> {
     /// Before the first byte of a message is written.
     #[inline]
     pub(super) fn begin(&self) {
-        let next = low(self.position.get().wrapping_add(1));
-        self.end().begun.store(self.interrupted | next, Ordering::Relaxed);
+        self.end().begin(self.interrupted, self.at.position());
     }
 
-    /// Between [`begin`](Self::begin) and a change of `newest`.
+    /// Where the one message that is published next is to be stored once more.
     #[inline]
-    pub(super) fn fence_newest() {
+    pub(super) fn newest(&self) -> Option<Slot<T>> {
+        let newest = self.ring.newest(self.at.position())?;
         // Release: pairs with the Acquire fence in `Consumer::newest`: who reads what is written there
-        // now sees in `begun` that it is not the message before.
+        // now sees that the position has moved on from the message whose copy it was.
         fence(Ordering::Release);
+        Some(newest)
     }
 
     /// No message came of it.
     pub(super) fn give_up(&self) {
-        self.end().forget(self.interrupted, self.position.get());
+        self.end().forget(self.interrupted, self.at.position());
     }
 
     /// Publishes so many messages.
     #[inline]
-    pub(super) fn advance(&self, count: u64) {
-        let position = self.position.get().wrapping_add(count);
-        self.position.set(position);
+    pub(super) fn advance(&self, count: usize) {
+        let position = self.at.advance(count);
         // Release: pairs with the Acquire in `Consumer::refill`. This publishes them.
-        self.end().position.store(position, Ordering::Release);
+        self.ring.inner.pushed.position.store(position, Ordering::Release);
         self.ring.inner.not_empty.event.notify(Notify::One);
     }
 
     /// With room for it.
     #[inline]
     fn put(&self, message: &T) {
-        let Some(slot) = self.ring.slots.get(self.ring.index(self.position.get())) else { return };
+        let Some(slot) = self.ring.slots.get(self.at.index()) else { return };
         self.begin();
-        if let Some(newest) = self.ring.newest {
-            Self::fence_newest();
+        slot.write(message);
+        // Last, and side by side with the position: the other side takes the line in between less
+        // often.
+        if let Some(newest) = self.newest() {
             newest.write(message);
         }
-        slot.write(message);
         self.advance(1);
     }
 
@@ -159,7 +160,7 @@ impl<T: Shared> Producer<T> {
 
     /// Whether an attempt after one that found no room is worthwhile.
     fn may_have_room(&self) -> bool {
-        self.ring.inner.head.position.load(Ordering::Relaxed) != self.seen.get()
+        self.ring.inner.popped.position.load(Ordering::Relaxed) != self.seen.get()
             || self.ring.is_over()
     }
 
@@ -233,7 +234,7 @@ impl<T: Shared> Producer<T> {
             [message] => self.put(message),
             several => {
                 self.begin();
-                let start = self.ring.index(self.position.get());
+                let start = self.at.index();
                 // The ring's end may lie among them.
                 let slots = (start..self.ring.slots.count()).chain(0..start);
                 for (message, index) in several.iter().zip(slots) {
@@ -241,7 +242,7 @@ impl<T: Shared> Producer<T> {
                         slot.write(message);
                     }
                 }
-                self.advance(count as u64);
+                self.advance(count);
             }
         }
         Ok(Attempt::Done(count))
