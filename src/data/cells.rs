@@ -112,6 +112,7 @@ impl<T> Cells<T> {
 
     /// Whether the message of a position has been published and not overwritten since.
     #[inline]
+    #[cfg_attr(loom, track_caller)]
     pub(super) fn is_filled(&self, position: u64, ordering: Ordering) -> bool {
         let stamp = self.cells.get(self.index(position));
         stamp.is_some_and(|stamp| stamp.load(ordering) == filled(position))

@@ -123,7 +123,7 @@ impl<T: Shared> Value<T> {
 
     /// None if a commit came in between.
     #[inline]
-    fn read_committed(&self) -> Option<bytes::Unchecked<T>> {
+    pub(crate) fn read_committed(&self) -> Option<bytes::Unchecked<T>> {
         // Acquire: pairs with the Release in `commit`.
         let version = self.inner.version.load(Ordering::Acquire);
         let bits = self.copy(version).read();

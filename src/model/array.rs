@@ -1,5 +1,6 @@
 //! `Array`: bulk writes are seen as a whole, and completed by others after a death.
 
+use super::membarrier::nobody_sleeps;
 use super::run::{Kernel, begin, model, mortal, process, with_death};
 use crate::{Array, Segment};
 
@@ -32,19 +33,40 @@ fn bulk_writes_are_seen_whole_and_in_order() {
     });
 }
 
+#[test]
+fn bulk_writes_are_whole_beside_one_who_only_writes() {
+    model(|| {
+        nobody_sleeps();
+        let array = array();
+        let reader = array.clone();
+        // Without the lock, for which it would wait.
+        let other = process(1, move || {
+            let all = || [0, 1].map(|index| reader.element(index).expect("an element"));
+            let look = || reader.read_between_changes(&all);
+            let seen: Vec<[u64; 2]> = [look(), look()].into_iter().flatten().collect();
+            assert!(seen.iter().all(|[first, second]| first == second), "torn: {seen:?}");
+            assert!(seen.is_sorted(), "{seen:?}");
+        });
+        array.write(0, &[2; 2]).expect("write");
+        array.write(0, &[4; 2]).expect("write");
+        other.join().expect("a process");
+    });
+}
+
 /// An element that is a word has its own way in and out.
 #[test]
 fn what_was_written_before_an_element_is_seen_after_a_read_of_it() {
     model(|| {
+        nobody_sleeps();
         let array = array();
-        let writer = array.clone();
+        let reader = array.clone();
         let other = process(1, move || {
-            writer.set(0, 1).expect("set");
-            writer.set(1, 1).expect("set");
+            if reader.get(1).expect("get") == 1 {
+                assert_eq!(reader.get(0).expect("get"), 1);
+            }
         });
-        if array.get(1).expect("get") == 1 {
-            assert_eq!(array.get(0).expect("get"), 1);
-        }
+        array.set(0, 1).expect("set");
+        array.set(1, 1).expect("set");
         other.join().expect("a process");
     });
 }

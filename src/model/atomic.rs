@@ -13,6 +13,7 @@
 use core::cell::{Cell, RefCell};
 use core::fmt::Debug;
 use core::ops::Range;
+use core::panic::Location;
 use core::sync::atomic::Ordering;
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use std::rc::Rc;
 use loom::sync::atomic as checked;
 
 use super::process;
+use super::weaken::{is_weakened, weakened};
 
 pub(crate) use fence_at_a_step as fence;
 
@@ -118,10 +120,13 @@ pub(crate) fn last_used(range: Range<usize>) -> usize {
     WORDS.with_borrow(|words| words.range(range).next_back().map_or(0, |(last, _)| *last))
 }
 
+#[track_caller]
 pub(crate) fn fence_at_a_step(ordering: Ordering) {
     if MODELLED.get() && !std::thread::panicking() {
         process::step();
-        checked::fence(ordering);
+        if !is_weakened(Location::caller(), "fence") {
+            checked::fence(ordering);
+        }
     }
 }
 
@@ -177,7 +182,9 @@ macro_rules! atomics {
                 access(core::ptr::from_ref(self) as usize, Self::make)
             }
 
+            #[track_caller]
             pub(crate) fn load(&self, ordering: Ordering) -> $integer {
+                let ordering = weakened(Location::caller(), "load", ordering);
                 match self.access() {
                     Access::Plain => self.0.load(ordering),
                     Access::Dead => 0,
@@ -191,7 +198,9 @@ macro_rules! atomics {
                 }
             }
 
+            #[track_caller]
             pub(crate) fn store(&self, value: $integer, ordering: Ordering) {
+                let ordering = weakened(Location::caller(), "store", ordering);
                 match self.access() {
                     Access::Plain => self.0.store(value, ordering),
                     Access::Dead => {}
@@ -209,7 +218,9 @@ macro_rules! atomics {
                 }
             }
 
+            #[track_caller]
             pub(crate) fn swap(&self, value: $integer, ordering: Ordering) -> $integer {
+                let ordering = weakened(Location::caller(), "swap", ordering);
                 match self.access() {
                     Access::Plain => self.0.swap(value, ordering),
                     Access::Dead => 0,
@@ -217,7 +228,9 @@ macro_rules! atomics {
                 }
             }
 
+            #[track_caller]
             pub(crate) fn fetch_add(&self, value: $integer, ordering: Ordering) -> $integer {
+                let ordering = weakened(Location::caller(), "fetch_add", ordering);
                 match self.access() {
                     Access::Plain => self.0.fetch_add(value, ordering),
                     Access::Dead => 0,
@@ -225,7 +238,9 @@ macro_rules! atomics {
                 }
             }
 
+            #[track_caller]
             pub(crate) fn fetch_or(&self, value: $integer, ordering: Ordering) -> $integer {
+                let ordering = weakened(Location::caller(), "fetch_or", ordering);
                 match self.access() {
                     Access::Plain => self.0.fetch_or(value, ordering),
                     Access::Dead => 0,
@@ -236,7 +251,9 @@ macro_rules! atomics {
                 }
             }
 
+            #[track_caller]
             pub(crate) fn fetch_max(&self, value: $integer, ordering: Ordering) -> $integer {
+                let ordering = weakened(Location::caller(), "fetch_max", ordering);
                 match self.access() {
                     Access::Plain => self.0.fetch_max(value, ordering),
                     Access::Dead => 0,
@@ -244,7 +261,9 @@ macro_rules! atomics {
                 }
             }
 
+            #[track_caller]
             pub(crate) fn fetch_min(&self, value: $integer, ordering: Ordering) -> $integer {
+                let ordering = weakened(Location::caller(), "fetch_min", ordering);
                 match self.access() {
                     Access::Plain => self.0.fetch_min(value, ordering),
                     Access::Dead => 0,
@@ -252,6 +271,7 @@ macro_rules! atomics {
                 }
             }
 
+            #[track_caller]
             pub(crate) fn compare_exchange(
                 &self,
                 current: $integer,
@@ -259,6 +279,9 @@ macro_rules! atomics {
                 success: Ordering,
                 failure: Ordering,
             ) -> Result<$integer, $integer> {
+                let place = Location::caller();
+                let success = weakened(place, "success", success);
+                let failure = weakened(place, "failure", failure);
                 match self.access() {
                     Access::Plain => self.0.compare_exchange(current, new, success, failure),
                     Access::Dead => Err(!current),

@@ -2,9 +2,11 @@
 //! the light one is no fence at all: see [`nobody_sleeps`].
 
 use core::cell::Cell;
+use core::panic::Location;
 use core::sync::atomic::Ordering;
 
 use super::atomic::fence;
+use super::weaken::is_weakened;
 
 pub(crate) fn ensure_registered() {}
 
@@ -23,14 +25,18 @@ pub(crate) fn nobody_sleeps() {
     NOBODY_SLEEPS.set(true);
 }
 
+#[track_caller]
 pub(crate) fn light() {
-    if !NOBODY_SLEEPS.get() {
+    if !NOBODY_SLEEPS.get() && !is_weakened(Location::caller(), "light") {
         fence(Ordering::SeqCst);
     }
 }
 
+#[track_caller]
 pub(crate) fn heavy() -> bool {
     assert!(!NOBODY_SLEEPS.get() || std::thread::panicking(), "somebody is about to sleep");
-    fence(Ordering::SeqCst);
+    if !is_weakened(Location::caller(), "heavy") {
+        fence(Ordering::SeqCst);
+    }
     true
 }

@@ -28,6 +28,7 @@ pub(crate) mod process;
 pub(crate) mod robust_list;
 #[cfg(test)]
 pub(crate) mod run;
+mod weaken;
 
 #[cfg(test)]
 mod array;

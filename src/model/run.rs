@@ -83,7 +83,7 @@ pub(crate) fn begin(segment: &Segment) {
 }
 
 /// Room for what an object's initialisation does not touch.
-const AHEAD: usize = 128;
+const AHEAD: usize = 192;
 
 /// A process that lives.
 pub(crate) fn process<R: 'static>(

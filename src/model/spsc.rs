@@ -78,6 +78,21 @@ fn small_messages_around_the_ring() {
     });
 }
 
+/// A copy is written over by the message after the next one while somebody reads it.
+#[test]
+fn a_copy_that_is_written_over_is_not_taken() {
+    model(|| {
+        nobody_sleeps();
+        let ring = ring::<u64>(4);
+        let there = ring.clone();
+        let other = process(1, move || there.consumer().expect("consumer").try_pop());
+        let mut producer = ring.producer().expect("producer");
+        (1..=3).for_each(|message| producer.push(message).expect("push"));
+        let popped = other.join().expect("a process");
+        assert!(matches!(popped, Ok(1) | Err(PopError::Empty)), "{popped:?}");
+    });
+}
+
 /// The copy beside the position is not taken for a message that has none there.
 #[test]
 fn slices_of_small_messages_and_a_chunk_that_is_given_up() {
@@ -109,7 +124,8 @@ fn a_successor_among_messages_of_a_slice() {
     check(1, || {
         let ring = ring::<u64>(4);
         let mut producer = ring.producer().expect("producer");
-        [1, 2].map(|message| producer.push(message).expect("push"));
+        producer.push(1).expect("push");
+        producer.push(2).expect("push");
         producer.push_slice(&[3, 4]).expect("push");
         let mut consumer = ring.consumer().expect("consumer");
         assert_eq!([1, 2, 3].map(|_| consumer.pop().expect("pop")), [1, 2, 3]);

@@ -185,7 +185,7 @@ impl<T: Shared> Array<T> {
 
     /// One element; whole if it is a word.
     #[inline]
-    fn element(&self, index: usize) -> Result<T, LockError> {
+    pub(crate) fn element(&self, index: usize) -> Result<T, LockError> {
         self.elements.get(index).and_then(|slot| slot.read().check()).ok_or(INVALID)
     }
 
@@ -213,7 +213,7 @@ impl<T: Shared> Array<T> {
         Err(LockError::TimedOut { holder: None })
     }
 
-    fn read_between_changes<R>(&self, read: &impl Fn() -> R) -> Option<R> {
+    pub(crate) fn read_between_changes<R>(&self, read: &impl Fn() -> R) -> Option<R> {
         // Acquire: pairs with the Release in `change`.
         let version = self.inner.version.load(Ordering::Acquire);
         if version & 1 != 0 {

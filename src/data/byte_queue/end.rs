@@ -56,6 +56,7 @@ impl ByteQueueEnd {
     }
 
     #[inline]
+    #[cfg_attr(loom, track_caller)]
     pub(super) fn at(&self, ordering: Ordering) -> Position {
         Position::new(self.position.load(ordering))
     }
