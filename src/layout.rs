@@ -219,21 +219,25 @@ shared! {
         spare: [AtomicU64; 7] = 8,
     }
 
-    /// Queue<T>: the cells follow. See `data::queue`.
-    struct Queue: 320 / 64 {
+    /// Queue<T>: the cells follow. See `data::queue`. Processors fetch lines in pairs: here and in the
+    /// queues below, two that lie side by side are used by the same side, however the pairs fall.
+    struct Queue: 448 / 64 {
         capacity: AtomicU64 = 0,
         closed: AtomicU64 = 8,
         /// An `OnDeath`.
         on_death: AtomicU64 = 16,
         spare: [AtomicU64; 5] = 24,
+        /// Consumers sleep here, and producers look.
+        not_empty: QueueSleep = 64,
         /// Producers.
-        tail: QueueEnd = 64,
+        tail: QueueEnd = 128,
+        apart: [AtomicU64; 8] = 192,
         /// Consumers.
-        head: QueueEnd = 128,
-        /// Consumers sleep here.
-        not_empty: QueueSleep = 192,
-        /// Producers sleep here.
-        not_full: QueueSleep = 256,
+        head: QueueEnd = 256,
+        /// Producers sleep here, and consumers look.
+        not_full: QueueSleep = 320,
+        /// Before the cells.
+        before: [AtomicU64; 8] = 384,
     }
 
     /// The producer's or the consumer's side of a ring for two: what only it uses while it lives. See
@@ -258,8 +262,6 @@ shared! {
     }
 
     /// Spsc<T>: the messages follow. See `data::spsc`.
-    /// Processors fetch lines in pairs: two that lie side by side are used by the same side, however
-    /// the pairs fall.
     struct Spsc: 576 / 64 {
         capacity: AtomicU64 = 0,
         closed: AtomicU64 = 8,
@@ -294,23 +296,26 @@ shared! {
     }
 
     /// ByteQueue: the ring follows. See `data::byte_queue`.
-    struct ByteQueue: 320 / 64 {
+    struct ByteQueue: 448 / 64 {
         /// Of the ring, in bytes.
         capacity: AtomicU64 = 0,
         closed: AtomicU64 = 8,
         spare: [AtomicU64; 6] = 16,
+        /// Consumers sleep here, and producers look.
+        not_empty: QueueSleep = 64,
         /// Producers.
-        tail: ByteQueueEnd = 64,
+        tail: ByteQueueEnd = 128,
+        apart: [AtomicU64; 8] = 192,
         /// Consumers.
-        head: ByteQueueEnd = 128,
-        /// Consumers sleep here.
-        not_empty: QueueSleep = 192,
-        /// Producers sleep here.
-        not_full: QueueSleep = 256,
+        head: ByteQueueEnd = 256,
+        /// Producers sleep here, and consumers look.
+        not_full: QueueSleep = 320,
+        /// Before the ring.
+        before: [AtomicU64; 8] = 384,
     }
 
     /// Broadcast<T>: shares, one for each subscriber, and the cells follow. See `data::broadcast`.
-    struct Broadcast: 256 / 64 {
+    struct Broadcast: 320 / 64 {
         capacity: AtomicU64 = 0,
         closed: AtomicU64 = 8,
         /// For how many subscribers there are shares.
@@ -318,12 +323,13 @@ shared! {
         /// `data::Slow` as a number.
         slow: AtomicU64 = 24,
         spare: [AtomicU64; 4] = 32,
+        /// Subscribers sleep here, and publishers look.
+        not_empty: QueueSleep = 64,
         /// Publishers. `limit` is the lowest position of a subscriber that they saw.
-        tail: QueueEnd = 64,
-        /// Subscribers sleep here.
-        not_empty: QueueSleep = 128,
-        /// Publishers sleep here.
-        not_full: QueueSleep = 192,
+        tail: QueueEnd = 128,
+        apart: [AtomicU64; 8] = 192,
+        /// Publishers sleep here, and subscribers look.
+        not_full: QueueSleep = 256,
     }
 
     /// ReentrantMutex<T>: the data follow as in a mutex. See `sync::reentrant`.

@@ -213,7 +213,7 @@ impl Extent {
         };
         match self.kind {
             1 | 2 | 3 | 5 | 8 | 13 | 14 => vec![at(0)],
-            6 => vec![at(64), at(128)],
+            6 => vec![at(128), at(256)],
             9 => [at(0), at(64)].into_iter().chain(shares(128, 48)).collect(),
             10 => std::iter::once(at(0)).chain(shares(192, 72)).collect(),
             12 => std::iter::once(at(0)).chain(shares(128, 40)).collect(),
@@ -227,7 +227,7 @@ impl Extent {
     /// The words at its start that are not part of a lock.
     pub(crate) fn plain_words(self, bytes: &[u8]) -> Vec<u64> {
         /// What comes before an object's data is no larger.
-        const HEAD: u64 = 192;
+        const HEAD: u64 = 320;
         let locks = self.locks(bytes);
         let is_plain = |word: &u64| !locks.iter().any(|lock| (*lock..lock + LOCK).contains(word));
         (self.offset..self.offset + self.size.min(HEAD)).step_by(8).filter(is_plain).collect()

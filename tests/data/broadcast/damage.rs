@@ -40,13 +40,13 @@ const CAPACITY: u64 = 0;
 const CLOSED: u64 = 8;
 const PLACE_COUNT: u64 = 16;
 const POLICY: u64 = 24;
-const TAIL_POSITION: u64 = 64 + 40;
-const TAIL_INTERRUPTED: u64 = 64 + 48;
-const TAIL_LIMIT: u64 = 64 + 56;
+const TAIL_POSITION: u64 = 128 + 40;
+const TAIL_INTERRUPTED: u64 = 128 + 48;
+const TAIL_LIMIT: u64 = 128 + 56;
 /// In the first share: its position.
-const SHARE_POSITION: u64 = 256 + 40;
+const SHARE_POSITION: u64 = 320 + 40;
 /// The first cell, which is the stamp, and its message.
-const STAMP: u64 = 256 + 64 * PLACES as u64;
+const STAMP: u64 = 320 + 64 * PLACES as u64;
 const MESSAGE: u64 = STAMP + 8;
 
 /// A message that is found in the segment.

@@ -133,8 +133,8 @@ fn a_header_that_cannot_be_is_reported_once_and_the_queue_goes_on() {
 }
 
 /// Where the two positions are, from the start of the object on, which begins with its capacity.
-const TAIL: usize = 64 + 40;
-const HEAD: usize = 128 + 40;
+const TAIL: usize = 128 + 40;
+const HEAD: usize = 256 + 40;
 /// A capacity that is nowhere else in the segment.
 const CAPACITY: usize = 0x1238;
 

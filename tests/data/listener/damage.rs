@@ -19,7 +19,7 @@ const PLACE_CAPACITY: u64 = PLACE + 8;
 const PLACE_TICKET: u64 = PLACE + 16;
 const FIRST: u64 = PLACE + 64;
 const SECOND: u64 = PLACE + 128;
-const TAIL: u64 = PLACE + 192 + 64 + 40;
+const TAIL: u64 = PLACE + 192 + 128 + 40;
 
 /// A listener of two connections, and its bytes.
 fn damaged() -> (Segment, Listener, impl Fn(u64, u64)) {

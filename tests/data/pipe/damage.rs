@@ -16,9 +16,9 @@ const SECOND: u64 = 128;
 const COUNT: u64 = 40;
 const QUEUE: u64 = 192;
 const CLOSED: u64 = QUEUE + 8;
-const TAIL: u64 = QUEUE + 64 + 40;
-const HEAD: u64 = QUEUE + 128 + 40;
-const RING: u64 = QUEUE + 320;
+const TAIL: u64 = QUEUE + 128 + 40;
+const HEAD: u64 = QUEUE + 256 + 40;
+const RING: u64 = QUEUE + 448;
 
 const MESSAGE: &[u8; 24] = b"a pipe's message, marked";
 
