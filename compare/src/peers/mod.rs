@@ -31,6 +31,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Peer> {
         outlive::spsc::PEERS,
         outlive::byte_queue::PEERS,
         outlive::broadcast::PEERS,
+        outlive::pipe::PEERS,
+        outlive::loans::PEERS,
         iceoryx2::PEERS,
         ipc_channel::PEERS,
         raw_sync::PEERS,

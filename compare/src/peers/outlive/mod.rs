@@ -2,6 +2,8 @@
 
 pub(crate) mod broadcast;
 pub(crate) mod byte_queue;
+pub(crate) mod loans;
+pub(crate) mod pipe;
 pub(crate) mod queue;
 pub(crate) mod spsc;
 
