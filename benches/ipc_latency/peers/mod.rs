@@ -7,6 +7,7 @@ pub(crate) mod copy_ring;
 pub(crate) mod descriptors;
 pub(crate) mod futex;
 pub(crate) mod glibc;
+pub(crate) mod loans;
 pub(crate) mod mailbox;
 pub(crate) mod ours;
 #[cfg(all(feature = "shared_memory", feature = "raw_sync"))]
@@ -39,6 +40,10 @@ pub(crate) enum Peer {
     BytesInPlace,
     /// Its channel to all subscribers.
     Broadcast,
+    /// Its loans, of chunks of 64 bytes.
+    LoanSmall,
+    /// Of 4 MiB.
+    LoanLarge,
     CacheLine,
     /// A line of message and a line that tells of it, for messages that fill their line.
     TwoLines,
@@ -78,6 +83,8 @@ impl fmt::Display for Peer {
             Self::Bytes => "outlive-bytes",
             Self::BytesInPlace => "outlive-bytes-grant",
             Self::Broadcast => "outlive-broadcast",
+            Self::LoanSmall => "outlive-loan-64B",
+            Self::LoanLarge => "outlive-loan-4MiB",
             Self::CacheLine => "cache-line",
             Self::TwoLines => "two-cache-lines",
             Self::Futex => "futex",
@@ -172,8 +179,15 @@ impl Prepared {
             | Peer::SpscBatch
             | Peer::Bytes
             | Peer::BytesInPlace
-            | Peer::Broadcast => {
-                let host = ours::Host::create()?;
+            | Peer::Broadcast
+            | Peer::LoanSmall
+            | Peer::LoanLarge => {
+                let host = match peer {
+                    Peer::LoanSmall | Peer::LoanLarge => {
+                        ours::Host::with_capacity(loans::capacity(peer))?
+                    }
+                    _ => ours::Host::create()?,
+                };
                 host.name().clone_into(&mut this.parent.segment);
                 host.name().clone_into(&mut this.child.segment);
                 this._segment = Some(host);

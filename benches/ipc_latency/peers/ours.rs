@@ -18,9 +18,13 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn create() -> Result<Self> {
+        Self::with_capacity(CAPACITY as u64)
+    }
+
+    pub(crate) fn with_capacity(bytes: u64) -> Result<Self> {
         let name = fresh_name();
         watchdog::on_abort(&name, remove);
-        let segment = Some(create(&name)?);
+        let segment = Some(Segment::options().capacity(bytes).create(&name)?);
         Ok(Self { segment, name })
     }
 

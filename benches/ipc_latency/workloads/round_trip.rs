@@ -2,8 +2,8 @@
 
 use crate::job::{Job, Mode, Role};
 use crate::peers::{
-    Inbox, Outbox, Peer, Prepared, Side, cache_line, descriptors, futex, ours, spsc, two_lines,
-    unsupported,
+    Inbox, Outbox, Peer, Prepared, Side, cache_line, descriptors, futex, loans, ours, spsc,
+    two_lines, unsupported,
 };
 use crate::support::child::Child;
 use crate::support::cli::Plan;
@@ -37,6 +37,12 @@ const BLOCKING: &[(Peer, Part)] = &[
     (Peer::UnixSocket, Part::Beside),
 ];
 
+/// What a chunk's size costs.
+const LOANS: &[(Peer, Part)] = &[
+    (Peer::LoanLarge, Part::Judged(&[Bar { metric: Metric::P50, limit: 1.1 }])),
+    (Peer::LoanSmall, Part::Reference),
+];
+
 pub(crate) fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     for (mode, contenders) in [(Mode::Spin, SPINNING), (Mode::Block, BLOCKING)] {
         for bytes in [8, 64] {
@@ -50,7 +56,10 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) -> Result<()> {
             comparison.run(plan, report, |peer| slice(plan, peer, mode, bytes))?;
         }
     }
-    Ok(())
+    let heading =
+        Heading { workload: "round-trip", mode: Some("loans"), bytes: Some(8), processes: None };
+    let comparison = Comparison { heading, yardstick: Metric::P50, contenders: LOANS };
+    comparison.run(plan, report, |peer| slice(plan, peer, Mode::Spin, 8))
 }
 
 fn slice(plan: &Plan, peer: Peer, mode: Mode, bytes: usize) -> Result<Slice> {
@@ -86,6 +95,9 @@ trait Party {
 /// Opens the link that `job` names and plays over it.
 fn with_link<P: Party>(memory: &Memory, job: &Job, side: Side, party: P) -> Result<P::Outcome> {
     match job.bytes {
+        8 if matches!(job.peer, Peer::LoanSmall | Peer::LoanLarge) => {
+            party.play::<1>(loans::Link::attach(&job.access.segment, side, job.peer)?)
+        }
         8 => sized::<1, P>(memory, job, side, party),
         64 => sized::<8, P>(memory, job, side, party),
         bytes => failed(format!("no message of {bytes} bytes")),

@@ -44,6 +44,14 @@ impl<T: Shared> Drop for Consumer<T> {
     }
 }
 
+/// What a quick look comes to.
+enum AtOnce<T> {
+    Message(T),
+    /// Empty, and not closed.
+    Empty,
+    Unclear,
+}
+
 /// Bytes that are no message. They are taken, or they would block the queue for ever.
 const INVALID: LockError = LockError::Corrupt { what: "a message" };
 
@@ -174,20 +182,29 @@ impl<T: Shared> Consumer<T> {
         attempt::settle(producer, deadline, || self.may_have_message(), attempt)
     }
 
-    /// The case that is to be fast. None says nothing.
+    /// The cases that are to be fast.
     #[inline(always)] // a result in memory costs as much as the pop
-    fn pop_at_once(&self) -> Option<T> {
+    fn pop_at_once(&self) -> AtOnce<T> {
+        if !self.is_mine() {
+            return AtOnce::Unclear;
+        }
         let fresh = self.known() == 0;
         if fresh {
             // Acquire: as in `refill`.
             let tail = self.ring.inner.pushed.position.load(Ordering::Acquire);
             let count = tail.wrapping_sub(self.at.position());
+            if count == 0 && !self.ring.is_over() {
+                return AtOnce::Empty;
+            }
             if count == 0 || count > self.ring.capacity {
-                return None;
+                return AtOnce::Unclear;
             }
             self.seen.set(tail);
         }
-        if self.is_mine() { self.take(fresh) } else { None }
+        match self.take(fresh) {
+            Some(message) => AtOnce::Message(message),
+            None => AtOnce::Unclear,
+        }
     }
 
     /// Takes the oldest message, sleeping while the queue is empty.
@@ -200,8 +217,8 @@ impl<T: Shared> Consumer<T> {
     #[inline(always)] // as `pop_at_once`
     pub fn pop(&mut self) -> Result<T, PopError> {
         match self.pop_at_once() {
-            Some(message) => Ok(message),
-            None => self.pop_until(self.ring.inner.forever()),
+            AtOnce::Message(message) => Ok(message),
+            _ => self.pop_until(self.ring.inner.forever()),
         }
     }
 
@@ -213,8 +230,9 @@ impl<T: Shared> Consumer<T> {
     #[inline(always)] // as `pop_at_once`
     pub fn try_pop(&mut self) -> Result<T, PopError> {
         match self.pop_at_once() {
-            Some(message) => Ok(message),
-            None => self.try_pop_slowly(),
+            AtOnce::Message(message) => Ok(message),
+            AtOnce::Empty => Err(PopError::Empty),
+            AtOnce::Unclear => self.try_pop_slowly(),
         }
     }
 
