@@ -297,6 +297,32 @@ impl<T: Shared> Elements<T> {
         // SAFETY: the start is aligned for T and for whole words, so each element is for its size.
         Some(unsafe { Slot::new(place) })
     }
+
+    /// `count` elements from one on: up to the last one, and from the first one on.
+    #[inline]
+    pub(crate) fn ring(
+        &self,
+        start: usize,
+        count: usize,
+    ) -> impl Iterator<Item = Slot<T>> + use<T> {
+        let count = count.min(self.count);
+        let start = start.min(self.count);
+        let before_end = count.min(self.count - start);
+        self.row(start, before_end).chain(self.row(0, count - before_end))
+    }
+
+    /// Elements one behind the other, which are there.
+    #[inline]
+    fn row(&self, start: usize, count: usize) -> impl Iterator<Item = Slot<T>> + use<T> {
+        debug_assert!(start + count <= self.count);
+        let first = self.start;
+        (start..start + count).map(move |index| {
+            // SAFETY: within the checked range, as `ring` sees to.
+            let place = unsafe { first.byte_add(index * bytes::packed_stride::<T>()) };
+            // SAFETY: as in `get`.
+            unsafe { Slot::new(place) }
+        })
+    }
 }
 
 /// Bytes in a row, which are whole words. Only as long-lived as the [`Located`] head of the same

@@ -268,19 +268,17 @@ impl<T: Shared> Consumer<T> {
         };
         let target = room.take();
         self.begin();
-        let start = self.at.index();
-        // The ring's end may lie among them.
-        let slots = (start..self.ring.slots.count()).chain(0..start).take(ready);
+        let mut places = target.iter_mut();
         let mut count = 0;
-        for (place, index) in target.iter_mut().zip(slots) {
-            let slot = self.ring.slots.get(index);
-            let Some(message) = slot.and_then(|slot| slot.read().check()) else { break };
-            *place = message;
-            count += 1;
-        }
+        let _stopped =
+            self.ring.slots.ring(self.at.index(), ready.min(wanted)).try_for_each(|slot| {
+                *places.next()? = slot.read().check()?;
+                count += 1;
+                Some(())
+            });
         // Bytes that are no message are passed over once they are the first.
         self.advance(count.max(1));
-        if count == 0 { Err(INVALID) } else { Ok(Attempt::Done(count as usize)) }
+        if count == 0 { Err(INVALID) } else { Ok(Attempt::Done(count)) }
     }
 
     /// Takes as many messages as there are and `messages` has room for, in order. Returns how many;

@@ -234,14 +234,12 @@ impl<T: Shared> Producer<T> {
             [message] => self.put(message),
             several => {
                 self.begin();
-                let start = self.at.index();
-                // The ring's end may lie among them.
-                let slots = (start..self.ring.slots.count()).chain(0..start);
-                for (message, index) in several.iter().zip(slots) {
-                    if let Some(slot) = self.ring.slots.get(index) {
+                let mut messages = several.iter();
+                self.ring.slots.ring(self.at.index(), count).for_each(|slot| {
+                    if let Some(message) = messages.next() {
                         slot.write(message);
                     }
-                }
+                });
                 self.advance(count);
             }
         }
