@@ -1,6 +1,8 @@
 //! `Broadcast`: each message once for each subscriber, whole, in order, or told to be missed; deaths
 //! of publishers and subscribers.
 
+use super::atomic::no_races;
+use super::membarrier::nobody_sleeps;
 use super::run::{
     Kernel, begin, check, in_time, model, mortal, pass_time, process, with_death,
     with_death_bounded,
@@ -103,6 +105,40 @@ fn the_end_is_seen_after_the_last_message() {
         });
         assert_eq!(recv(&mut subscriber), 1);
         assert_eq!(subscriber.recv(), Err(RecvError::Closed));
+        other.join().expect("a process");
+    });
+}
+
+/// By one that only looks: no fence helps it.
+#[test]
+fn the_end_is_not_seen_before_the_last_message() {
+    model(|| {
+        nobody_sleeps();
+        let channel = channel(2, Slow::Block, 0);
+        let there = channel.clone();
+        let (tell, told) = loom::sync::mpsc::channel();
+        let other = process(1, move || {
+            let mut subscriber = there.subscribe(Start::Oldest).expect("subscribe");
+            tell.send(()).expect("somebody listens");
+            one(subscriber.try_recv())
+        });
+        told.recv().expect("a subscriber");
+        publish(&channel, 1);
+        channel.close().expect("close");
+        assert_ne!(other.join().expect("a process"), Err(RecvError::Closed));
+    });
+}
+
+/// Who is waited for has read what is written over.
+#[test]
+fn nothing_is_written_over_while_it_is_read() {
+    check(1, || {
+        let channel = channel(1, Slow::Block, 1);
+        channel.memory().for_each(no_races);
+        let there = channel.clone();
+        let mut subscriber = channel.subscribe(Start::Oldest).expect("subscribe");
+        let other = process(1, move || publish(&there, 2));
+        assert_eq!((recv(&mut subscriber), recv(&mut subscriber)), (1, 2));
         other.join().expect("a process");
     });
 }

@@ -199,6 +199,22 @@ fn the_length_counts_what_is_there_all_the_time() {
     });
 }
 
+/// Beside one that pushes as many as a position's count has room for. Which stores a load may see is
+/// all that matters: nobody is interrupted.
+#[test]
+fn the_length_is_one_that_there_was_beside_many() {
+    check(0, || {
+        nobody_sleeps();
+        let queue = queue(TWO, 0);
+        let peer = queue.clone();
+        let other = process(1, move || peer.len());
+        push(&queue, 1);
+        assert_eq!(pop(&queue), 1);
+        push(&queue, 2);
+        assert!(other.join().expect("a process") <= 1, "two at no time");
+    });
+}
+
 #[test]
 fn a_message_that_is_kept_goes_to_the_next_consumer() {
     model(|| {

@@ -150,6 +150,13 @@ impl<T> Broadcast<T> {
             .max_by_key(|(_, behind)| *behind)
     }
 
+    /// Where messages lie, which nobody reads while they are written if slow subscribers are waited
+    /// for.
+    #[cfg(loom)]
+    pub(crate) fn memory(&self) -> impl Iterator<Item = core::ops::Range<usize>> {
+        self.cells.memory()
+    }
+
     fn is_over(&self) -> bool {
         self.inner.closed.load(Ordering::Relaxed) != 0
     }
@@ -159,7 +166,7 @@ impl<T> Broadcast<T> {
         let count = position.min(self.cells.capacity());
         // The oldest may be gone already, under a publisher that is at it or died with it.
         let oldest = position - count;
-        if count > 0 && !self.cells.is_filled(oldest, Ordering::Acquire) {
+        if count > 0 && !self.cells.is_filled(oldest, Ordering::Relaxed) {
             count - 1
         } else {
             count
@@ -172,7 +179,8 @@ impl<T: Shared> Broadcast<T> {
     #[cold]
     fn recover_tail(&self, head: &layout::Broadcast) {
         let position = head.tail.position.load(Ordering::Relaxed);
-        if self.cells.is_filled(position, Ordering::Acquire) {
+        // Relaxed: the lock orders what the dead one did.
+        if self.cells.is_filled(position, Ordering::Relaxed) {
             head.tail.advance(position);
         } else {
             head.tail.count_interrupted(position);
@@ -282,7 +290,8 @@ impl<T: Shared> Broadcast<T> {
             if deadline.remaining().is_none() {
                 return Err(PushError::TimedOut(message));
             }
-            let position = self.inner.tail.position.load(Ordering::Acquire);
+            // A guess at who gates: the next attempt looks under the lock.
+            let position = self.inner.tail.position.load(Ordering::Relaxed);
             let Some((share, _)) = self.slowest(position) else { continue };
             if deadline.is_endless() && share.lock.names_this_thread() {
                 return Err(PushError::Lock(message, LockError::Deadlock));

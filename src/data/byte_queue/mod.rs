@@ -277,7 +277,7 @@ impl ByteQueue {
     pub fn is_empty(&self) -> bool {
         // Acquire: in this order, so that the head is never ahead of the tail.
         let head = self.inner.head.at(Ordering::Acquire);
-        head.up_to(self.inner.tail.at(Ordering::Acquire)) == 0
+        head.up_to(self.inner.tail.at(Ordering::Relaxed)) == 0
     }
 
     /// The bytes of the ring: what was asked for, rounded up to whole words of 8 bytes. What messages
