@@ -13,7 +13,7 @@ pub(crate) fn describe(cores: &Cores) -> Vec<(&'static str, String)> {
         ("cores used", format!("{} of {}", cores.count().min(2), online())),
         ("frequency governor", governor()),
         ("memory", memory()),
-        ("kernel", read("/proc/sys/kernel/osrelease").unwrap_or_else(unknown)),
+        ("kernel", kernel()),
     ];
     if let Some(version) = asked("rustc", "--version") {
         lines.push(("compiler", version));
@@ -42,6 +42,12 @@ fn asked(program: &str, option: &str) -> Option<String> {
     let output = Command::new(program).arg(option).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
+}
+
+/// Its version, without what a distributor or a machine's owner calls it.
+fn kernel() -> String {
+    let release = read("/proc/sys/kernel/osrelease").unwrap_or_else(unknown);
+    release.split(['-', '+']).next().unwrap_or_default().to_owned()
 }
 
 fn processor() -> String {
