@@ -28,7 +28,7 @@ pub use process::{JoinError, PanicLocation, ScopeError, StartError};
 pub use service::{CallError, ReplyError, ServeError, ServiceError};
 pub use task::TaskJoinError;
 #[cfg(feature = "serde")]
-pub use typed::{TypedRecvError, TypedSendError};
+pub use typed::{TypedCallError, TypedRecvError, TypedSendError};
 
 /// A system call that failed: which one, on what, and the kernel's errno.
 // Boxed, so that results which may hold one stay small on the paths that are to be fast.

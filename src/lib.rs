@@ -142,7 +142,7 @@ pub use error::{
 };
 pub use error::{CallError, ReplyError, ServeError, ServiceError, TaskJoinError};
 #[cfg(feature = "serde")]
-pub use error::{TypedRecvError, TypedSendError};
+pub use error::{TypedCallError, TypedRecvError, TypedSendError};
 pub use outlive_derive::Shared;
 #[cfg(feature = "process")]
 pub use process::Process;

@@ -35,6 +35,8 @@ mod options;
 mod place;
 mod request;
 mod server;
+#[cfg(feature = "serde")]
+mod typed;
 
 use std::fmt;
 use std::ops::Range;

@@ -7,4 +7,6 @@ pub(crate) mod driver;
 mod errors;
 pub(crate) mod forks;
 mod operations;
+#[cfg(feature = "serde")]
+mod typed;
 mod waiting;
