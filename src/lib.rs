@@ -29,7 +29,9 @@
 //! | a mutex that its holder may lock again | [`ReentrantMutex`] |
 //! | a number that everybody counts up | [`AtomicCounter`], [`Counter`] |
 //! | many elements | [`Array`] |
+//! | elements that are inserted and removed | [`List`] |
 //! | entries found by their key, strings included | [`Map`], with [`Text`] and [`Bytes`] |
+//! | named attributes, each of a type of its own | [`Namespace`] |
 //! | to hand messages on | [`Queue`] |
 //! | the same, where each message is a task that somebody has to finish | [`TaskQueue`] |
 //! | the same from one to one, as fast as can be | [`Spsc`] |
@@ -69,7 +71,7 @@
 //! | `async` | `pop_async` and its like for all that waits, and `wait_async`: in tasks, with any runtime |
 //! | `stream` | `Queue::stream`, `Queue::sink` and so on: `Stream` and `Sink` of `futures` |
 //! | `lock_api` | `compat::RawMutex`: `lock_api`'s mutex traits on a robust mutex |
-//! | `serde` | `send` and `recv` of [`ByteQueue`] and [`PipeEnd`]: values of any serde type as messages |
+//! | `serde` | `send` and `recv` of [`ByteQueue`] and [`PipeEnd`], `set_typed` and its like of [`Namespace`]: values of any serde type |
 //!
 //! # Platform
 //!
@@ -134,6 +136,7 @@ pub use data::{
     Client, JoinableQueue, Pending, ReadableTasks, Redeliver, Request, Server, Service,
     ServiceOptions, Task, TaskQueue, TaskQueueOptions, TaskQueueStats,
 };
+pub use data::{List, ListGuard, ListIter, Namespace};
 pub use error::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
 pub use error::{
     ArrayError, BarrierError, BytePushError, Holder, InsertError, LoanError, LockError,
@@ -141,6 +144,7 @@ pub use error::{
     SemaphoreError, SetError, SubscribeError, WaitError,
 };
 pub use error::{CallError, ReplyError, ServeError, ServiceError, TaskJoinError};
+pub use error::{ListError, ListInsertError, NamespaceError};
 #[cfg(feature = "serde")]
 pub use error::{TypedRecvError, TypedSendError};
 pub use outlive_derive::Shared;
