@@ -1,6 +1,6 @@
 //! Shared-memory IPC primitives for Linux that outlive any process.
 //!
-//! Named segments host locks, counters, values, arrays and queues. Processes that were started
+//! Named segments host locks, counters, values, arrays, lists, maps and queues. Processes that were started
 //! independently open them by name and share them at memory speed. Kill any process at any
 //! instruction, and the others carry on: nobody hangs, nothing committed is lost, nothing
 //! half-written is read as whole, and nothing leaks.
@@ -93,7 +93,7 @@
 //!   checked when it was locked. To change them without the lock is undefined behaviour in the process
 //!   that holds it. The same is true of messages in place: [`WriteChunk`], [`ReadChunk`], [`Grant`],
 //!   [`Message`], [`Loan`] and [`Loaned`].
-//!   [`Value`], [`Counter`], [`Array`] and [`Queue`] copy, check the copy, and have no such hole.
+//!   [`Value`], [`Counter`], [`Array`], [`List`], [`Map`] and [`Queue`] copy, check the copy, and have no such hole.
 //!
 //! Who may only read it counts as attached for as long as it likes: an ephemeral segment stays, and so
 //! does the memory of removed objects. It can wake sleepers for nothing. It cannot keep others from

@@ -115,9 +115,10 @@ fn a_guard_commits_as_a_whole_or_not_at_all() {
     assert_eq!(guard[..], of(&[3, 4, 1]));
     // Reading takes no lock.
     assert_eq!((list.to_vec(), list.len()), (Ok(of(&[3, 1, 2])), 3));
-    assert_eq!(
-        list.push([0; 3]).expect_err("held").to_string(),
-        LockError::Deadlock::<()>.to_string()
+    let held = list.push([0; 3]);
+    assert!(
+        matches!(held, Err(ListInsertError::Lock { error: LockError::Deadlock, .. })),
+        "{held:?}"
     );
     assert!(matches!(other.try_lock(), Err(LockError::Deadlock | LockError::WouldBlock)));
     guard.commit();
