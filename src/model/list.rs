@@ -13,6 +13,9 @@ type Twin = [u64; 2];
 fn list(numbers: &[u64]) -> List<Twin> {
     let segment = Segment::anonymous().expect("a segment");
     let list = segment.list("list", 3).expect("a list");
+    // All of its memory is used.
+    list.extend([[9; 2]; 3]).expect("room");
+    list.clear().expect("clear");
     list.extend(numbers.iter().map(|number| [*number; 2])).expect("room");
     begin(&segment);
     list

@@ -77,7 +77,10 @@ impl<T: Shared> List<T> {
         let deadline = Deadline::after(PATIENCE);
         loop {
             if self.inner.is_writable() {
-                match self.writer(self.inner.within(MOMENT)) {
+                // In a model, moments are not the same in all executions.
+                let moment =
+                    if cfg!(loom) { self.inner.forever() } else { self.inner.within(MOMENT) };
+                match self.writer(moment) {
                     Ok(writer) => return Ok(look(writer.elements(), writer.length()?)),
                     Err(LockError::TimedOut { .. }) => {}
                     Err(error) => return Err(error),
