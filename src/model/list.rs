@@ -68,16 +68,15 @@ fn a_length_is_that_of_its_elements() {
 #[test]
 fn elements_are_moved_all_at_once() {
     model(|| {
-        let list = list(&[1, 2]);
+        let list = list(&[1]);
         let reader = list.clone();
         let other = process(1, move || {
             let seen = read(&reader);
-            assert!([&[1, 2][..], &[3, 1, 2], &[1, 2]].contains(&&seen[..]), "{seen:?}");
+            assert!(seen == [1] || seen == [3, 1], "{seen:?}");
         });
         list.insert(0, [3; 2]).expect("room");
-        list.remove(0).expect("an element");
         other.join().expect("a process");
-        assert_eq!(read(&list), [1, 2]);
+        assert_eq!(read(&list), [3, 1]);
     });
 }
 
@@ -162,7 +161,7 @@ fn a_death_in_a_removal() {
     });
 }
 
-/// One who takes the dead one's lock changes the list, while another one reads.
+/// One who takes the dead one's lock goes on from what that one has committed.
 #[test]
 fn a_death_before_another_ones_change() {
     with_death_bounded(1, |mortality| {
@@ -171,15 +170,9 @@ fn a_death_before_another_ones_change() {
         let dying = mortal(1, &mortality, Kernel::Reports, move || {
             writer.push([2; 2]).expect("room");
         });
-        let reader = list.clone();
-        let other = process(2, move || read(&reader));
         set(&list, 5);
         let lived = dying.join().expect("a process").is_some();
-        let seen = other.join().expect("a process");
-        let possible: [&[u64]; 4] = [&[1], &[1, 2], &[5], &[5, 2]];
-        assert!(possible.contains(&&seen[..]), "{seen:?}");
         let now = read(&list);
         assert!(now == [5, 2] || now == [5] && !lived, "{now:?}");
-        assert_goes_on(&list, now);
     });
 }
