@@ -132,9 +132,9 @@ fn furnish(segment: &Segment) -> Result<(), outlive::ObjectError> {
     let space = segment.namespace::<16>("namespace", 3)?;
     space.set("number", &5_u64).expect("room");
     space.set("symbol", &SYMBOL).expect("room");
-    for index in 0..2 {
-        numbered.insert(KEYS[index], 5).expect("room");
-        named.insert(names_of_map()[index], RECORD).expect("room");
+    for (key, name) in KEYS.into_iter().zip(names_of_map()).take(2) {
+        numbered.insert(key, 5).expect("room");
+        named.insert(name, RECORD).expect("room");
         numbers_in_order.push(5).expect("room");
         records_in_order.push(RECORD).expect("room");
         numbers.try_push(u64::MAX).expect("room");
