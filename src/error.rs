@@ -1,7 +1,9 @@
 //! The errors of every family: what happened, to which object, and what to do about it.
 
+mod list;
 mod loans;
 mod map;
+mod namespace;
 mod pipe;
 #[cfg(feature = "process")]
 mod pool;
@@ -18,8 +20,10 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use list::{ListError, ListInsertError};
 pub use loans::{LoanError, ReceiveError};
 pub use map::InsertError;
+pub use namespace::NamespaceError;
 pub use pipe::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
 #[cfg(feature = "process")]
 pub use pool::{PoolError, TaskError, WorkerEnd};

@@ -565,6 +565,19 @@ shared! {
         owner: AtomicU64 = 24,
     }
 
+    /// List<T>: two copies of the elements follow. See `data::list`.
+    struct List: 128 / 64 {
+        lock: RobustNode = 0,
+        /// Counts changes; its lowest bit names the copy that counts.
+        version: AtomicU64 = 40,
+        /// How many elements each copy has.
+        lengths: [AtomicU64; 2] = 48,
+        /// Where the copies may differ: first element (low half), and one past the last (high half).
+        differing: AtomicU64 = 64,
+        capacity: AtomicU64 = 72,
+        spare: [AtomicU64; 6] = 80,
+    }
+
     /// See `sync::event`.
     struct Event: 64 / 64 {
         /// 1 when set.

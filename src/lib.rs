@@ -1,6 +1,6 @@
 //! Shared-memory IPC primitives for Linux that outlive any process.
 //!
-//! Named segments host locks, counters, values, arrays and queues. Processes that were started
+//! Named segments host locks, counters, values, arrays, lists, maps and queues. Processes that were started
 //! independently open them by name and share them at memory speed. Kill any process at any
 //! instruction, and the others carry on: nobody hangs, nothing committed is lost, nothing
 //! half-written is read as whole, and nothing leaks.
@@ -29,7 +29,9 @@
 //! | a mutex that its holder may lock again | [`ReentrantMutex`] |
 //! | a number that everybody counts up | [`AtomicCounter`], [`Counter`] |
 //! | many elements | [`Array`] |
+//! | elements that are inserted and removed | [`List`] |
 //! | entries found by their key, strings included | [`Map`], with [`Text`] and [`Bytes`] |
+//! | named attributes, each of a type of its own | [`Namespace`] |
 //! | to hand messages on | [`Queue`] |
 //! | the same, where each message is a task that somebody has to finish | [`TaskQueue`] |
 //! | the same from one to one, as fast as can be | [`Spsc`] |
@@ -69,7 +71,7 @@
 //! | `async` | `pop_async` and its like for all that waits, and `wait_async`: in tasks, with any runtime |
 //! | `stream` | `Queue::stream`, `Queue::sink` and so on: `Stream` and `Sink` of `futures` |
 //! | `lock_api` | `compat::RawMutex`: `lock_api`'s mutex traits on a robust mutex |
-//! | `serde` | `send` and `recv` of [`ByteQueue`] and [`PipeEnd`]: values of any serde type as messages |
+//! | `serde` | `send` and `recv` of [`ByteQueue`] and [`PipeEnd`], `set_typed` and its like of [`Namespace`]: values of any serde type |
 //!
 //! # Platform
 //!
@@ -91,7 +93,7 @@
 //!   checked when it was locked. To change them without the lock is undefined behaviour in the process
 //!   that holds it. The same is true of messages in place: [`WriteChunk`], [`ReadChunk`], [`Grant`],
 //!   [`Message`], [`Loan`] and [`Loaned`].
-//!   [`Value`], [`Counter`], [`Array`] and [`Queue`] copy, check the copy, and have no such hole.
+//!   [`Value`], [`Counter`], [`Array`], [`List`], [`Map`] and [`Queue`] copy, check the copy, and have no such hole.
 //!
 //! Who may only read it counts as attached for as long as it likes: an ephemeral segment stays, and so
 //! does the memory of removed objects. It can wake sleepers for nothing. It cannot keep others from
@@ -134,6 +136,7 @@ pub use data::{
     Client, JoinableQueue, Pending, ReadableTasks, Redeliver, Request, Server, Service,
     ServiceOptions, Task, TaskQueue, TaskQueueOptions, TaskQueueStats,
 };
+pub use data::{List, ListGuard, ListIter, Namespace};
 pub use error::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
 pub use error::{
     ArrayError, BarrierError, BytePushError, Holder, InsertError, LoanError, LockError,
@@ -141,6 +144,7 @@ pub use error::{
     SemaphoreError, SetError, SubscribeError, WaitError,
 };
 pub use error::{CallError, ReplyError, ServeError, ServiceError, TaskJoinError};
+pub use error::{ListError, ListInsertError, NamespaceError};
 #[cfg(feature = "serde")]
 pub use error::{TypedCallError, TypedRecvError, TypedSendError};
 pub use outlive_derive::Shared;

@@ -89,6 +89,10 @@ impl<const N: usize> Text<N> {
         Bytes::new(text.as_bytes()).map(Self)
     }
 
+    pub(crate) fn into_bytes(self) -> Bytes<N> {
+        self.0
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

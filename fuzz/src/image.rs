@@ -56,13 +56,18 @@ fn furnish(segment: &Segment) -> Result<(), ObjectError> {
     segment.once_value::<Record>("21")?;
     segment.latest_with("22", 5_u64, READERS)?;
     segment.latest_with("23", [RECORD; 20], READERS)?;
+    let map = segment.map::<u64, u64>("24", 8)?;
+    let list = segment.list::<Record>("25", 5)?;
+    let space = segment.namespace::<16>("26", 3)?;
     segment.value("removed", 1_u64)?;
     segment.remove("removed")?;
-    for i in 0..6 {
+    for i in 0..3 {
         // So many that the directory has a third block.
         segment.counter(&format!("more {i}"))?;
     }
     let _room = (numbers.try_push(1), numbers.try_push(2), records.try_push(RECORD));
+    let _entries = (map.insert(1, 1), map.insert(2, 2), list.push(RECORD), list.push(RECORD));
+    let _attributes = (space.set("a", &1_u64), space.set("b", &'x'));
     Ok(())
 }
 

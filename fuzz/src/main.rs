@@ -2,12 +2,13 @@
 //!
 //! An input says what memory the segment is in (`memory`), which bytes of a good segment (`image`)
 //! are damaged before it is opened, and then which operations run and which further bytes change
-//! between them (`input`, `operations`, `sync_operations`). Nothing sleeps for longer than 50 µs, see
+//! between them (`input`, `operations`, `containers`, `sync_operations`). Nothing sleeps for longer than 50 µs, see
 //! `locks`, except that who waits for permits or parties gives each of them that names a dead thread
 //! 10 ms to prove that it lives.
 
 #![no_main]
 
+mod containers;
 mod image;
 mod input;
 mod locks;

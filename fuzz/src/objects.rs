@@ -3,13 +3,13 @@
 use std::fmt::Debug;
 
 use outlive::{
-    Array, AtomicCounter, Barrier, Condvar, Counter, Event, Latest, Mutex, Object, Once, OnceValue,
-    Queue, ReentrantMutex, RwLock, Segment, Semaphore, Value, Waitable,
+    Array, AtomicCounter, Barrier, Condvar, Counter, Event, Latest, List, Map, Mutex, Namespace,
+    Object, Once, OnceValue, Queue, ReentrantMutex, RwLock, Segment, Semaphore, Value, Waitable,
 };
 
 use crate::image::{Record, State};
 use crate::memory::Memory;
-use crate::{locks, operations, sync_operations};
+use crate::{containers, locks, operations, sync_operations};
 
 enum Handle {
     Number(Mutex<u64>),
@@ -33,6 +33,9 @@ enum Handle {
     OnceValue(OnceValue<Record>),
     Latest(Latest<u64>),
     LatestRecords(Latest<Records>),
+    Map(Map<u64, u64>),
+    List(List<Record>),
+    Namespace(Namespace<16>),
 }
 
 /// Too large for a `Latest` to be read without a share.
@@ -40,7 +43,7 @@ type Records = [Record; 20];
 const RECORDS: Records = [crate::image::RECORD; 20];
 
 #[derive(Default)]
-pub struct Objects([Option<Handle>; 24]);
+pub struct Objects([Option<Handle>; 27]);
 
 fn find<K: Object>(segment: &Segment, number: usize, of: fn(K) -> Handle) -> Option<Handle> {
     segment.find(&number.to_string()).ok().map(of)
@@ -78,7 +81,10 @@ impl Objects {
             20 => find(segment, number, Handle::Once),
             21 => find(segment, number, Handle::OnceValue),
             22 => find(segment, number, Handle::Latest),
-            _ => find(segment, number, Handle::LatestRecords),
+            23 => find(segment, number, Handle::LatestRecords),
+            24 => find(segment, number, Handle::Map),
+            25 => find(segment, number, Handle::List),
+            _ => find(segment, number, Handle::Namespace),
         };
     }
 
@@ -150,6 +156,18 @@ impl Objects {
                     sync::latest(latest, RECORDS, operation);
                 }
             }
+            Handle::Map(map) => {
+                free_stripes(memory, map);
+                containers::map(map, operation);
+            }
+            Handle::List(list) => {
+                free(memory, list);
+                containers::list(list, crate::image::RECORD, operation);
+            }
+            Handle::Namespace(space) => {
+                free_stripes(memory, space);
+                containers::namespace(space, operation);
+            }
         }
     }
 
@@ -180,7 +198,10 @@ impl Objects {
                 Handle::LatestRecords(latest) => {
                     things.push(Box::new(latest.changed(latest.version())));
                 }
-                Handle::Atomic(_)
+                Handle::List(list) => things.push(Box::new(list.available())),
+                Handle::Map(_)
+                | Handle::Namespace(_)
+                | Handle::Atomic(_)
                 | Handle::NumberLock(_)
                 | Handle::StateLock(_)
                 | Handle::Barrier(_)
@@ -202,6 +223,14 @@ fn free_ends<T>(memory: &Memory, queue: &Queue<T>) {
     let place = place(queue);
     locks::free(memory, place + 64);
     locks::free(memory, place + 128);
+}
+
+/// Frees a map's locks: of its pool, and of as many stripes as those of the image have.
+fn free_stripes(memory: &Memory, handle: &impl Debug) {
+    let place = place(handle);
+    for lock in [0, 128, 192] {
+        locks::free(memory, place + lock);
+    }
 }
 
 /// Frees an array's lock. False if a reader without the right to lock it would wait for 10 seconds

@@ -1,4 +1,4 @@
-//! Values, counters, arrays and queues in shared memory.
+//! Values, counters, arrays, lists, maps and queues in shared memory.
 
 mod array;
 mod attempt;
@@ -8,9 +8,11 @@ mod byte_queue;
 mod cells;
 mod counter;
 mod latest;
+mod list;
 mod listener;
 mod loans;
 mod map;
+mod namespace;
 mod pipe;
 mod queue;
 mod queue_end;
@@ -28,9 +30,11 @@ pub use broadcast::{Broadcast, Slow, Start, Subscriber};
 pub use byte_queue::{ByteQueue, Grant, Message, ReadableBytes, WritableBytes};
 pub use counter::{AtomicCounter, Counter, CounterGuard};
 pub use latest::{Changed, Latest, Version};
+pub use list::{List, ListGuard, ListIter};
 pub use listener::{Acceptor, Listener, ListenerOptions};
 pub use loans::{Content, Loan, LoanHandle, LoanPool, LoanStats, Loaned, PoolLayout};
 pub use map::{Entry, Map, MapIter};
+pub use namespace::Namespace;
 pub use pipe::{Flow, Pipe, PipeEnd, PipeWritable, Side, pipe};
 pub use queue::{Drain, Iter, OnDeath, Queue, QueueStats, Readable, Writable};
 pub use service::{Client, Pending, Request, Server, Service, ServiceOptions};

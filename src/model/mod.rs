@@ -47,6 +47,8 @@ mod event;
 #[cfg(test)]
 mod latest;
 #[cfg(test)]
+mod list;
+#[cfg(test)]
 mod listener;
 #[cfg(test)]
 mod loans;

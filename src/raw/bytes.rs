@@ -122,6 +122,18 @@ pub(crate) fn bytes_of<T: Shared>(value: &T) -> &[u8] {
     unsafe { core::slice::from_raw_parts(ptr::from_ref(value).cast(), size_of::<T>()) }
 }
 
+/// The value that has these bytes, if there is one.
+pub(crate) fn value_of<T: Shared>(bytes: &[u8]) -> Option<T> {
+    if bytes.len() != size_of::<T>() {
+        return None;
+    }
+    let mut bits = MaybeUninit::<T::Bits>::uninit();
+    // SAFETY: T::Bits has the size of T, and so have the bytes.
+    unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), bits.as_mut_ptr().cast(), bytes.len()) };
+    // SAFETY: all bytes were written, and T::Bits is valid for any (Shared).
+    Unchecked(unsafe { bits.assume_init() }).check()
+}
+
 /// Room for one value in shared memory.
 #[derive(Debug)]
 pub(crate) struct Slot<T>(NonNull<u8>, core::marker::PhantomData<T>);

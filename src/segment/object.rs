@@ -65,10 +65,14 @@ pub enum ObjectKind {
     TaskQueue = 23,
     /// [`Map`](crate::Map)
     Map = 24,
+    /// [`List`](crate::List)
+    List = 25,
+    /// [`Namespace`](crate::Namespace)
+    Namespace = 26,
 }
 
 impl ObjectKind {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 26] = [
         Self::Mutex,
         Self::Value,
         Self::Counter,
@@ -93,6 +97,8 @@ impl ObjectKind {
         Self::Service,
         Self::TaskQueue,
         Self::Map,
+        Self::List,
+        Self::Namespace,
     ];
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {

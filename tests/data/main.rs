@@ -11,9 +11,11 @@ mod broadcast;
 mod byte_queue;
 mod counter;
 mod latest;
+mod list;
 mod listener;
 mod loans;
 mod map;
+mod namespace;
 mod pipe;
 mod queue;
 mod service;
@@ -38,6 +40,11 @@ roles! {
     "map change": map::kills::change_for_ever,
     "map count": map::kills::count_for_ever,
     "map hold": map::kills::hold,
+    "list change": list::kills::change_for_ever,
+    "list insert": list::kills::insert_for_ever,
+    "list shuffle": list::kills::shuffle_for_ever,
+    "list hold": list::kills::hold,
+    "namespace change": namespace::kills::change_for_ever,
     "array hold": array::hold,
     "array write": array::write_for_ever,
     "array tear": array::set_elements,

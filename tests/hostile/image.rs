@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use outlive::{Reset, Segment, SegmentOptions, Shared};
+use outlive::{Reset, Segment, SegmentOptions, Shared, Text};
 
 /// Has bytes that are no value, and is matched on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Shared)]
@@ -35,6 +35,17 @@ pub(crate) type Large = [u64; 9];
 /// Too large for a `Latest` to be read without a share.
 pub(crate) type Wide = [State; 300];
 pub(crate) const WIDE: Wide = [State::Cold; 300];
+
+/// A key that may be no text.
+pub(crate) type Name = Text<6>;
+
+pub(crate) fn names_of_map() -> [Name; 4] {
+    ["a", "Zoë", "", "b"].map(|name| Name::new(name).expect("short"))
+}
+
+/// Of entries, of which the image has the first two.
+pub(crate) const KEYS: [u64; 4] = [3, u64::MAX, 5, 6];
+pub(crate) const SYMBOL: char = '\u{10ffff}';
 
 pub(crate) const CAPACITY: u64 = 64 << 10;
 
@@ -114,7 +125,18 @@ fn furnish(segment: &Segment) -> Result<(), outlive::ObjectError> {
     segment.once_value::<Record>("once value")?.set(RECORD).expect("unset");
     segment.latest_with("latest number", 5_u64, READERS)?;
     segment.latest_with("latest wide", WIDE, READERS)?;
-    for _ in 0..2 {
+    let numbered = segment.map::<u64, u64>("map number", 4)?;
+    let named = segment.map::<Name, Record>("map record", 3)?;
+    let numbers_in_order = segment.list::<u16>("list number", 9)?;
+    let records_in_order = segment.list::<Record>("list record", 4)?;
+    let space = segment.namespace::<16>("namespace", 3)?;
+    space.set("number", &5_u64).expect("room");
+    space.set("symbol", &SYMBOL).expect("room");
+    for (key, name) in KEYS.into_iter().zip(names_of_map()).take(2) {
+        numbered.insert(key, 5).expect("room");
+        named.insert(name, RECORD).expect("room");
+        numbers_in_order.push(5).expect("room");
+        records_in_order.push(RECORD).expect("room");
         numbers.try_push(u64::MAX).expect("room");
         states.try_push(State::Hot).expect("room");
         large.try_push([7; 9]).expect("room");
@@ -212,12 +234,14 @@ impl Extent {
             (0..count).map(move |index| at(start + index * SHARE))
         };
         match self.kind {
-            1 | 2 | 3 | 5 | 8 | 13 | 14 => vec![at(0)],
+            1 | 2 | 3 | 5 | 8 | 13 | 14 | 25 => vec![at(0)],
             6 => vec![at(128), at(256)],
             9 => [at(0), at(64)].into_iter().chain(shares(128, 48)).collect(),
             10 => std::iter::once(at(0)).chain(shares(192, 72)).collect(),
             12 => std::iter::once(at(0)).chain(shares(128, 40)).collect(),
             15 => std::iter::once(at(0)).chain(shares(128, 48)).collect(),
+            // A map's stripes are as far apart as shares, and begin with a lock as these do.
+            24 | 26 => std::iter::once(at(0)).chain(shares(128, 72)).collect(),
             _ => Vec::new(),
         }
     }

@@ -11,7 +11,7 @@ use outlive::{
     wait_any,
 };
 
-use crate::image::{self, PARTIES, PERMITS, Place, READERS, RECORD, Record, WIDE};
+use crate::image::{self, KEYS, PARTIES, PERMITS, Place, READERS, RECORD, Record, WIDE};
 use crate::observe;
 use crate::support::watchdog;
 
@@ -63,6 +63,19 @@ fn timeouts_hold_against_strangers() {
     assert_eq!(array.store(0, 3), Ok::<_, ArrayError>(()));
     assert_eq!(array.try_lock().map(|_| ()), Err(LockError::WouldBlock));
     times_out(|| array.lock_timeout(SHORT));
+
+    let list = segment.list::<u16>("list number", 9).expect("list");
+    assert_eq!((list.to_vec(), list.len()), (Ok(vec![5; 2]), 2));
+    assert_eq!(list.try_lock().map(|_| ()), Err(LockError::WouldBlock));
+    times_out(|| list.lock_timeout(SHORT));
+
+    let map = segment.map::<u64, u64>("map number", 4).expect("map");
+    assert_eq!((map.get(&KEYS[0]), map.iter().count()), (Ok(Some(5)), 2));
+    assert_eq!(map.try_entry(KEYS[0]).map(|_| ()), Err(LockError::WouldBlock));
+    times_out(|| map.entry_timeout(KEYS[0], SHORT));
+
+    let space = segment.namespace::<16>("namespace", 3).expect("namespace");
+    assert_eq!((space.get("number"), space.len()), (Ok(5_u64), 2));
 
     let queue = segment.queue::<u64>("queue number", 8).expect("queue");
     assert_eq!(queue.len(), 2);

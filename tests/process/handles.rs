@@ -2,9 +2,9 @@
 
 use outlive::process::{JoinError, Process, StartError};
 use outlive::{
-    Array, AtomicCounter, Barrier, Broadcast, ByteQueue, Condvar, Counter, Event, Latest, Mutex,
-    Once, OnceValue, Queue, ReentrantMutex, Reset, RwLock, Segment, SegmentError, Semaphore, Slow,
-    Spsc, Start, Value,
+    Array, AtomicCounter, Barrier, Broadcast, ByteQueue, Condvar, Counter, Event, Latest, List,
+    Map, Mutex, Namespace, Once, OnceValue, Queue, ReentrantMutex, Reset, RwLock, Segment,
+    SegmentError, Semaphore, Slow, Spsc, Start, Value,
 };
 
 use crate::observe::file;
@@ -128,6 +128,32 @@ fn objects_of_every_kind_are_arguments_in_a_named_segment() {
     every_kind_works(&segment);
     drop(segment);
     assert!(!file(&name).exists(), "nobody is left");
+}
+
+#[test]
+fn containers_are_arguments_and_results() {
+    watchdog();
+    let segment = Segment::anonymous().unwrap();
+    let list: List<u32> = segment.list("list", 3).unwrap();
+    let map: Map<u8, u32> = segment.map("map", 3).unwrap();
+    let space: Namespace<8> = segment.namespace("space", 3).unwrap();
+    let mut process = Process::start(
+        |(list, map, space): (List<u32>, Map<u8, u32>, Namespace<8>)| {
+            list.push(1).unwrap();
+            map.insert(2, 3).unwrap();
+            space.set("four", &5_u32).unwrap();
+            space
+        },
+        (list.clone(), map.clone(), space.clone()),
+    )
+    .unwrap();
+    let back = process.join().unwrap();
+    assert_eq!(
+        (list.to_vec(), map.get(&2), space.get("four")),
+        (Ok(vec![1]), Ok(Some(3)), Ok(5_u32))
+    );
+    space.set("six", &7_u8).unwrap();
+    assert_eq!(back.get("six"), Ok(7_u8), "the same object came back");
 }
 
 #[test]

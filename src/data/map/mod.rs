@@ -102,7 +102,7 @@ pub use iter::MapIter;
 ///
 /// What was written before a change is seen by whoever reads the changed entry.
 pub struct Map<K, V> {
-    inner: Located<layout::Map>,
+    pub(super) inner: Located<layout::Map>,
     stripes: Series<MapStripe>,
     chains: Series<AtomicU64>,
     cells: Series<MapCell>,

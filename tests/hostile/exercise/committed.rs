@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use outlive::{LockError, Shared};
 
 use super::{Objects, SHORT};
-use crate::image::{PERMITS, RECORD, State, WIDE};
+use crate::image::{KEYS, PERMITS, RECORD, SYMBOL, State, WIDE, names_of_map};
 
 /// Where the damage was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,7 @@ impl Objects {
     /// it can be read unless it is `damage` that keeps it from that.
     pub(crate) fn assert_committed(&self, damage: Damage<'_>) {
         self.assert_data(damage);
+        self.assert_containers(damage);
         self.assert_messages(damage);
         if let Damage::To(_) = damage {
             self.assert_states(damage);
@@ -106,6 +107,30 @@ impl Objects {
             "once value": once_value => set_once, [Some(RECORD)];
             "latest number": latest_number => Latest::get, [5, 7];
             "latest wide": latest_wide => Latest::get, [WIDE, [State::Hot; 300]];
+        }
+    }
+
+    fn assert_containers(&self, damage: Damage<'_>) {
+        use outlive::{List, Map, Namespace, NamespaceError};
+
+        // What a list has may be changed in part where locks fail half-way.
+        fn all_of<T: Shared + PartialEq>(
+            possible: &'static [T],
+        ) -> impl Fn(&List<T>) -> Result<bool, LockError> {
+            |list| Ok(list.to_vec()?.iter().all(|element| possible.contains(element)))
+        }
+        let number = |space: &Namespace<16>| -> Result<u64, NamespaceError> { space.get("number") };
+        let symbol =
+            |space: &Namespace<16>| -> Result<char, NamespaceError> { space.get("symbol") };
+        each! { self, damage:
+            "map number": map_number => |map: &Map<u64, u64>| map.get(&KEYS[0]),
+                [None, Some(5), Some(7)];
+            "map record": map_record => |map: &Map<_, _>| map.get(&names_of_map()[0]),
+                [None, Some(RECORD)];
+            "list number": list_number => all_of(&[5, 7]), [true];
+            "list record": list_record => all_of(&[RECORD]), [true];
+            "namespace": namespace => number, [5, 7];
+            "namespace": namespace => symbol, [SYMBOL];
         }
     }
 

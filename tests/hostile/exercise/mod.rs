@@ -2,6 +2,7 @@
 
 mod arrays;
 mod committed;
+mod containers;
 mod gates;
 mod latest;
 mod onces;
@@ -16,11 +17,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use outlive::{
-    Array, AtomicCounter, Barrier, Condvar, Counter, Event, Latest, Mutex, Object, Once, OnceValue,
-    Queue, ReentrantMutex, RwLock, Segment, Semaphore, Value,
+    Array, AtomicCounter, Barrier, Condvar, Counter, Event, Latest, List, Map, Mutex, Namespace,
+    Object, Once, OnceValue, Queue, ReentrantMutex, RwLock, Segment, Semaphore, Value,
 };
 
-use crate::image::{Large, RECORD, Record, State, Wide};
+use crate::image::{KEYS, Large, Name, RECORD, Record, SYMBOL, State, Wide, names_of_map};
 
 pub(crate) use committed::Damage;
 pub(crate) use segments::{look, names, reopen};
@@ -116,6 +117,11 @@ objects! {
     once_value: OnceValue<Record> = "once value",
     latest_number: Latest<u64> = "latest number",
     latest_wide: Latest<Wide> = "latest wide",
+    map_number: Map<u64, u64> = "map number",
+    map_record: Map<Name, Record> = "map record",
+    list_number: List<u16> = "list number",
+    list_record: List<Record> = "list record",
+    namespace: Namespace<16> = "namespace",
 }
 
 impl Objects {
@@ -146,6 +152,11 @@ impl Objects {
         self.once_value.iter().for_each(onces::read_value);
         self.latest_number.iter().for_each(latest::read);
         self.latest_wide.iter().for_each(latest::read);
+        self.map_number.iter().for_each(|map| containers::read_map(map, &KEYS));
+        self.map_record.iter().for_each(|map| containers::read_map(map, &names_of_map()));
+        self.list_number.iter().for_each(|list| containers::read_list(list, 7));
+        self.list_record.iter().for_each(|list| containers::read_list(list, RECORD));
+        self.namespace.iter().for_each(containers::read_namespace);
     }
 
     /// Everything, through handles that may write.
@@ -189,6 +200,11 @@ impl Objects {
         self.once_value.iter().for_each(|once| onces::value(once, RECORD));
         self.latest_number.iter().for_each(|latest| latest::any(latest, 7));
         self.latest_wide.iter().for_each(|latest| latest::any(latest, [State::Hot; 300]));
+        self.map_number.iter().for_each(|map| containers::map(map, &KEYS, 7));
+        self.map_record.iter().for_each(|map| containers::map(map, &names_of_map(), RECORD));
+        self.list_number.iter().for_each(|list| containers::list(list, 7));
+        self.list_record.iter().for_each(|list| containers::list(list, RECORD));
+        self.namespace.iter().for_each(|space| containers::namespace(space, 7, SYMBOL));
         several::any(self);
     }
 }

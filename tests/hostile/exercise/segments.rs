@@ -4,8 +4,8 @@ use std::fmt::Debug;
 use std::hint::black_box;
 
 use outlive::{
-    Array, Barrier, Event, Latest, Mutex, Once, OnceValue, Queue, ReentrantMutex, Reset, RwLock,
-    Segment, Semaphore, Value,
+    Array, Barrier, Event, Latest, List, Map, Mutex, Namespace, Once, OnceValue, Queue,
+    ReentrantMutex, Reset, RwLock, Segment, Semaphore, Value,
 };
 
 use super::{outcome, tried};
@@ -30,6 +30,9 @@ pub(crate) fn look(segment: &Segment) {
     tried(segment.find::<OnceValue<u64>>("once"));
     tried(segment.find::<Latest<Record>>("latest number"));
     tried(segment.find::<ReentrantMutex<u64>>("mutex number"));
+    tried(segment.find::<Map<u64, u64>>("namespace"));
+    tried(segment.find::<List<u32>>("list number"));
+    tried(segment.find::<Namespace<17>>("namespace"));
 }
 
 /// Makes and removes objects.
@@ -54,6 +57,9 @@ pub(crate) fn names(segment: &Segment) {
     twice(|| segment.once("new once"));
     twice(|| segment.once_value::<Record>("new once value"));
     twice(|| segment.latest_with("new latest", RECORD, 1));
+    twice(|| segment.growing_map::<u64, u64>("new map", 1, 9));
+    twice(|| segment.list::<u64>("new list", 3));
+    twice(|| segment.namespace::<8>("new namespace", 2));
     twice(|| segment.create_object::<Mutex<u64>>("new mutex", 0));
     // As they are, and in another shape.
     twice(|| segment.array("array number", 20, 0_i64));
@@ -66,6 +72,9 @@ pub(crate) fn names(segment: &Segment) {
     twice(|| segment.barrier("barrier", 3));
     twice(|| segment.latest("latest number", 0_u64));
     for name in ["new mutex", "new queue", "mutex number", "value record", "array small", ""] {
+        tried(segment.remove(name));
+    }
+    for name in ["new map", "new list", "new namespace", "map record", "list record"] {
         tried(segment.remove(name));
     }
     for name in ["new rwlock", "new semaphore", "new latest", "rwlock state", "barrier", "once"] {

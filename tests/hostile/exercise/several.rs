@@ -29,6 +29,7 @@ impl Objects {
         add(all, self.value_record.as_ref().map(|value| value.available()));
         add(all, self.counter.as_ref().map(|counter| counter.available()));
         add(all, self.array_record.as_ref().map(|array| array.available()));
+        add(all, self.list_record.as_ref().map(|list| list.available()));
         add(all, self.semaphore.clone());
         add(all, self.bounded_semaphore.clone());
         add(all, self.latest_number.as_ref().map(|latest| latest.changed(latest.version())));

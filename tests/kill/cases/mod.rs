@@ -7,6 +7,7 @@ mod condvar;
 mod data;
 mod event;
 mod latest;
+mod list;
 mod listener;
 mod loans;
 mod map;
@@ -50,6 +51,7 @@ pub(crate) fn all() -> Vec<Case> {
         latest::cases(),
         loans::cases(),
         map::cases(),
+        list::cases(),
         wait_any::cases(),
         semaphore::cases(),
         barrier::cases(),

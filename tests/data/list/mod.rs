@@ -1,0 +1,5 @@
+//! `List<T>`.
+
+mod damage;
+pub(crate) mod kills;
+mod operations;

@@ -1,0 +1,6 @@
+//! `Namespace`.
+
+pub(crate) mod kills;
+mod operations;
+#[cfg(feature = "serde")]
+mod typed;
