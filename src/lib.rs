@@ -123,28 +123,22 @@ mod sync;
 mod text;
 
 pub use data::{
-    Acceptor, Flow, Listener, ListenerOptions, Pipe, PipeEnd, PipeWritable, Side, pipe,
+    Acceptor, Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Broadcast, ByteQueue,
+    Changed, Client, Consumer, Content, Counter, CounterGuard, Drain, Entry, Flow, Grant, Iter,
+    JoinableQueue, Latest, List, ListGuard, ListIter, Listener, ListenerOptions, Loan, LoanHandle,
+    LoanPool, LoanStats, Loaned, Map, MapIter, Message, Namespace, OnDeath, Pending, Pipe, PipeEnd,
+    PipeWritable, PoolLayout, Producer, Queue, QueueStats, ReadChunk, Readable, ReadableBytes,
+    ReadableTasks, Redeliver, Request, Server, Service, ServiceOptions, Side, Slow, Spsc, Start,
+    Subscriber, Task, TaskQueue, TaskQueueOptions, TaskQueueStats, Value, ValueGuard, Version,
+    Writable, WritableBytes, WriteChunk, pipe,
 };
-pub use data::{
-    Array, ArrayGuard, ArrayIter, AtomicCounter, AtomicElement, Broadcast, ByteQueue, Changed,
-    Consumer, Content, Counter, CounterGuard, Drain, Entry, Grant, Iter, Latest, Loan, LoanHandle,
-    LoanPool, LoanStats, Loaned, Map, MapIter, Message, OnDeath, PoolLayout, Producer, Queue,
-    QueueStats, ReadChunk, Readable, ReadableBytes, Slow, Spsc, Start, Subscriber, Value,
-    ValueGuard, Version, Writable, WritableBytes, WriteChunk,
-};
-pub use data::{
-    Client, JoinableQueue, Pending, ReadableTasks, Redeliver, Request, Server, Service,
-    ServiceOptions, Task, TaskQueue, TaskQueueOptions, TaskQueueStats,
-};
-pub use data::{List, ListGuard, ListIter, Namespace};
-pub use error::{AcceptError, ConnectError, ListenError, PipeError, PipeRecvError, PipeSendError};
 pub use error::{
-    ArrayError, BarrierError, BytePushError, Holder, InsertError, LoanError, LockError,
-    ObjectError, OsError, PopError, PushError, ReceiveError, RecvError, RoleError, SegmentError,
-    SemaphoreError, SetError, SubscribeError, WaitError,
+    AcceptError, ArrayError, BarrierError, BytePushError, CallError, ConnectError, Holder,
+    InsertError, ListError, ListInsertError, ListenError, LoanError, LockError, NamespaceError,
+    ObjectError, OsError, PipeError, PipeRecvError, PipeSendError, PopError, PushError,
+    ReceiveError, RecvError, ReplyError, RoleError, SegmentError, SemaphoreError, ServeError,
+    ServiceError, SetError, SubscribeError, TaskJoinError, WaitError,
 };
-pub use error::{CallError, ReplyError, ServeError, ServiceError, TaskJoinError};
-pub use error::{ListError, ListInsertError, NamespaceError};
 #[cfg(feature = "serde")]
 pub use error::{TypedCallError, TypedRecvError, TypedSendError};
 pub use outlive_derive::Shared;

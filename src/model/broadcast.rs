@@ -120,6 +120,7 @@ fn the_end_is_not_seen_before_the_last_message() {
         let other = process(1, move || {
             let mut subscriber = there.subscribe(Start::Oldest).expect("subscribe");
             tell.send(()).expect("somebody listens");
+            loom::thread::yield_now();
             one(subscriber.try_recv())
         });
         told.recv().expect("a subscriber");
