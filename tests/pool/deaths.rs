@@ -3,7 +3,7 @@
 use outlive::process::{Pool, PoolError, Process, ProcessHandle, TaskError, WorkerEnd};
 use outlive::{ChildProcess, Counter, Event, Queue, Reset, Segment, wait_any};
 
-use crate::support::watchdog;
+use crate::support::{hush, watchdog};
 
 fn event() -> Event {
     Segment::anonymous().unwrap().event("e", Reset::Manual).unwrap()
@@ -87,8 +87,12 @@ fn exits_and_panics() {
 
     let pool = Pool::new(1).unwrap();
     let before = pids(&pool);
-    let line = line!() + 1;
-    let error = pool.apply(|n: u8| assert!(n > 3, "{n} is too little"), 3).unwrap_err();
+    let line = line!() + 3;
+    let small = |n: u8| {
+        hush();
+        assert!(n > 3, "{n} is too little");
+    };
+    let error = pool.apply(small, 3).unwrap_err();
     let PoolError::Task { error: TaskError::Panicked { pid, message, location, .. }, .. } = error
     else {
         panic!()
@@ -229,7 +233,10 @@ fn an_initializer_that_fails_once_is_tried_again() {
         let begin = |(tries, way): (Counter, u8)| {
             if tries.add(1).unwrap() == 1 {
                 match way {
-                    0 => panic!("the first one"),
+                    0 => {
+                        hush();
+                        panic!("the first one")
+                    }
                     1 => std::process::exit(3),
                     _ => kill_self(),
                 }
@@ -246,7 +253,10 @@ fn an_initializer_that_fails_once_is_tried_again() {
 #[test]
 fn an_initializer_that_always_fails_stops_the_pool() {
     watchdog();
-    let begin = |what: String| -> () { panic!("no {what}") };
+    let begin = |what: String| -> () {
+        hush();
+        panic!("no {what}")
+    };
     let pool =
         Pool::options().workers(2).initializer(begin, "database".to_owned()).start().unwrap();
     // Whether it is submitted before or after the pool has stopped.
