@@ -207,13 +207,13 @@ pub(crate) fn deserialize<'de, K: Mechanics, D: Deserializer<'de>>(
     Ok((handle.map_err(refused).map_err(de::Error::custom)?, ticket.waiting))
 }
 
-/// Makes a handle, whose field is a `Located`, an argument and a result of processes.
+/// Makes a handle, of which that field is a `Located`, an argument and a result of processes.
 macro_rules! passes {
-    ($handle:ident $(<$($type:ident),+>)?, $field:ident) => {
+    ($handle:ident $(<$($type:ident),+>)?, $($field:ident).+) => {
         /// As an argument or a result of a [`Process`](crate::process::Process), and nowhere else.
         impl $(<$($type: $crate::Shared),+>)? serde::Serialize for $handle $(<$($type),+>)? {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                $crate::segment::passing::serialize(&self.$field, serializer)
+                $crate::segment::passing::serialize(&self.$($field).+, serializer)
             }
         }
 
@@ -222,7 +222,7 @@ macro_rules! passes {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                 let (mut handle, waiting): (Self, _) =
                     $crate::segment::passing::deserialize(from)?;
-                handle.$field.waiting = waiting;
+                handle.$($field).+.waiting = waiting;
                 Ok(handle)
             }
         }
