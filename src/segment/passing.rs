@@ -239,6 +239,23 @@ impl Serialize for Segment {
     }
 }
 
+/// A segment that came along, and is only attached if it is needed.
+#[derive(Debug)]
+pub(crate) struct Unopened(u32);
+
+impl Unopened {
+    /// While what came along is [unpacked](unpack).
+    pub(crate) fn open(self) -> Result<Segment, String> {
+        arrival(self.0).map_err(refused)
+    }
+}
+
+impl<'de> Deserialize<'de> for Unopened {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Ticket::deserialize(deserializer)?.segment))
+    }
+}
+
 /// As an argument or a result of a [`Process`](crate::process::Process), and nowhere else.
 impl<'de> Deserialize<'de> for Segment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

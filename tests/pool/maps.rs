@@ -110,9 +110,11 @@ fn a_failing_task_of_an_imap_is_one_item() {
 fn a_hundred_thousand_tasks_are_queued() {
     watchdog();
     let pool = Pool::new(2).unwrap();
-    let expected: Vec<u64> = (0..100_000).map(square).collect();
-    assert!(pool.map(square, 0..100_000).unwrap() == expected);
-    assert!(pool.map_chunked(square, 0..100_000, 1).unwrap() == expected);
+    // Pairs are sent one by one, numbers are not: see `plain`.
+    let pair = |n: u64| (n, n * n);
+    let expected: Vec<(u64, u64)> = (0..100_000).map(pair).collect();
+    assert!(pool.map(pair, 0..100_000).unwrap() == expected);
+    assert!(pool.map_chunked(pair, 0..100_000, 1).unwrap() == expected);
 }
 
 #[test]
@@ -214,4 +216,21 @@ fn what_cannot_be_passed_on_fails_alone() {
     let error = task(pool.apply(Unwritable, 1).unwrap_err());
     assert!(matches!(&error, TaskError::Result { what } if what.contains("Unwritable")));
     assert_eq!(pool.apply(square, 3).unwrap(), 9, "the pool goes on");
+}
+
+/// They go as letters, of which a socket has room for a few, and are soon done.
+#[test]
+fn more_long_arguments_than_a_socket_has_room_for() {
+    watchdog();
+    let pool = Pool::new(2).unwrap();
+    let length = |text: String| text.len();
+    // Around what goes through the pipe, and through a packet.
+    for bytes in [900, 20_000, 24_000, 25_000, 30_000, 40_000] {
+        let texts = vec!["x".repeat(bytes); 300];
+        for chunk in [1, 4, 100] {
+            let lengths = pool.map_chunked(length, texts.clone(), chunk).unwrap();
+            assert_eq!(lengths, vec![bytes; 300], "chunks of {chunk}");
+        }
+        assert_eq!(pool.map(length, texts).unwrap(), vec![bytes; 300]);
+    }
 }

@@ -135,7 +135,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl<A, R> Batch<A, R> {
     pub(super) fn new(
         entry: u64,
-        items: VecDeque<A>,
+        items: Vec<A>,
         chunk: Option<usize>,
         retries: u32,
         unordered: bool,
@@ -339,10 +339,6 @@ impl<A: Serialize, R> Tasks<A, R> {
         let (packed, segments) = passing::pack(|| {
             let mut packed = 0;
             for slot in self.slots.iter().skip(start).take(count as usize) {
-                // What is long goes alone, or as the last one.
-                if bytes.len() >= wire::LONG {
-                    break;
-                }
                 let Slot::Task(item, _) = slot else { break };
                 let before = bytes.len();
                 let written = catch_unwind(AssertUnwindSafe(|| {
@@ -350,6 +346,11 @@ impl<A: Serialize, R> Tasks<A, R> {
                 }));
                 let index = first + u64::from(packed);
                 match written {
+                    // What is long goes alone.
+                    Ok(Ok(())) if packed > 0 && bytes.len() > wire::LONG => {
+                        bytes.truncate(before);
+                        break;
+                    }
                     Ok(Ok(())) if u32::try_from(bytes.len() - before).is_ok() => {}
                     Ok(Ok(())) => return Err((index, "it is longer than 4 GiB".to_owned())),
                     Ok(Err(error)) => return Err((index, explain::<A>(&error))),
