@@ -18,7 +18,8 @@
 //! the outcomes, and look after the workers (`member`). A worker (`worker`) is a
 //! [`Process`](super::Process) that gets chunks through a [`Pipe`](crate::Pipe) and writes
 //! outcomes into an [`Spsc`](crate::Spsc), both in memory that it shares with the pool only (`wire`): what
-//! one worker does to it, others do not notice.
+//! one worker does to it, others do not notice. Many numbers, and slices of plain data, are not sent at
+//! all, but lie in memory that all workers see (`plain`).
 //!
 //! The pool sleeps on the worker's end of the pipe, whose word the kernel marks when the worker dies,
 //! together with everything else that it waits for. So it has the news at once, and looks at the ring
@@ -69,7 +70,8 @@ use job::{Batch, Job};
 /// Workers get tasks in chunks, whenever they are about to run out of them. If its length is not given,
 /// a chunk is as many tasks as take about half a millisecond, as measured while they are done, and at
 /// most a quarter of what would be each worker's part of those that wait: so tasks of any length spread
-/// evenly, and short ones cost little.
+/// evenly, and short ones cost little. Numbers and slices are cut beforehand, into chunks that become
+/// shorter in the same manner, and workers take one when they are done with the last.
 ///
 /// # Dropping
 ///
