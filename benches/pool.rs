@@ -184,38 +184,37 @@ fn squares(plan: &Plan, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Arguments that have to be serialised.
+/// Arguments that have to be serialised, in chunks of the pool's choice, and one by one.
 fn texts(plan: &Plan, report: &mut Report) -> Result<()> {
-    const COUNT: u64 = 100_000;
     use_all(plan)?;
     watchdog::step("texts");
     let workers = cpu_count();
     let mut python = python("texts", workers, report);
     let pool = Pool::new(workers)?;
-    let texts: Vec<String> = (0..COUNT).map(|n| format!("text number {n}")).collect();
-    let all = [(Peer::Outlive, Part::Beside), (Peer::Python, Part::Reference)];
-    Comparison {
-        heading: Heading { workload: "texts", processes: Some(workers), ..Heading::default() },
-        yardstick: Metric::Rate,
-        contenders: &present(&all, python.as_ref()),
+    for (mode, count, chunk) in [(None, 100_000, 0), (Some("chunks of one"), 20_000, 1)] {
+        let texts: Vec<String> = (0..count).map(|n| format!("text number {n}")).collect();
+        let all = [(Peer::Outlive, Part::Beside), (Peer::Python, Part::Reference)];
+        let heading = Heading { workload: "texts", processes: Some(workers), mode, bytes: None };
+        let contenders = present(&all, python.as_ref());
+        let contenders = &contenders[..];
+        Comparison { heading, yardstick: Metric::Rate, contenders }.run(plan, report, |peer| {
+            watchdog::step("texts");
+            if let (Peer::Python, Some(python)) = (peer, &mut python) {
+                let took = python.time(format_args!("texts {count} {chunk}"))?;
+                return Ok(Slice::of_rate(count, took));
+            }
+            let items = texts.clone();
+            timed(count, || {
+                let length = |text: String| text.len();
+                let lengths = match chunk {
+                    0 => pool.map(length, items)?,
+                    _ => pool.map_chunked(length, items, chunk)?,
+                };
+                let right = lengths.iter().zip(&texts).all(|(length, text)| *length == text.len());
+                if right { Ok(()) } else { failed("wrong lengths") }
+            })
+        })?;
     }
-    .run(plan, report, |peer| {
-        watchdog::step("texts");
-        match (peer, &mut python) {
-            (Peer::Python, Some(python)) => {
-                Ok(Slice::of_rate(COUNT, python.time(format_args!("texts {COUNT}"))?))
-            }
-            _ => {
-                let items = texts.clone();
-                timed(COUNT, || {
-                    let lengths = pool.map(|text: String| text.len(), items)?;
-                    let right =
-                        lengths.iter().zip(&texts).all(|(length, text)| *length == text.len());
-                    if right { Ok(()) } else { failed("wrong lengths") }
-                })
-            }
-        }
-    })?;
     watchdog::rest();
     Ok(())
 }

@@ -41,7 +41,7 @@ fn make(number: u64, width: u32, file: &Path) -> Result<()> {
     let (waves, size) = (number as f32 + 2.0, width as f32);
     let picture = RgbImage::from_fn(width, width * 3 / 4, |x, y| {
         let (x, y) = (x as f32 / size, y as f32 / size);
-        let wave = |at: f32| ((at * waves * 6.28).sin() * 127.0 + 128.0) as u8;
+        let wave = |at: f32| ((at * waves * std::f32::consts::TAU).sin() * 127.0 + 128.0) as u8;
         Rgb([wave(x), wave(y * y), wave(x * y + 0.3)])
     });
     picture.save(file).map_err(|error| format!("{}: {error}", file.display()).into())
@@ -91,7 +91,7 @@ fn shrink_all(directory: &Path, count: u64, workers: u64) -> Result<Vec<u64>> {
     }
     images.close()?;
     let start = |worker: u64| {
-        let options = Process::options().name(&format!("worker {}", worker + 1)).daemon(true);
+        let options = Process::options().name(format!("worker {}", worker + 1)).daemon(true);
         options.start(work, (worker, directory.to_owned(), images.clone(), done.clone()))
     };
     let processes = (0..workers).map(start).collect::<Result<Vec<_>, _>>()?;

@@ -82,7 +82,7 @@ fn demo(arguments: &Arguments) -> Result<()> {
     tasks.close()?;
 
     let start = |worker, begin| {
-        let options = Process::options().name(&format!("worker {worker}")).daemon(true);
+        let options = Process::options().name(format!("worker {worker}")).daemon(true);
         options.start(work, (worker, tasks.clone(), results.clone(), begin))
     };
     if arguments.kill {

@@ -1,6 +1,6 @@
 """Python's side: reads what to do and how often, a line each, and answers with the nanoseconds that it
-took. `map COUNT CHUNK`: squares in a pool (chunk 0: its own choice). `texts COUNT`: lengths of texts.
-`get COUNT`, `update COUNT`: entries of a Manager's dict."""
+took. `map COUNT CHUNK`: squares in a pool (chunk 0: its own choice). `texts COUNT CHUNK`: lengths of
+texts. `get COUNT`, `update COUNT`: entries of a Manager's dict."""
 
 import multiprocessing
 import sys
@@ -41,7 +41,7 @@ def answer(context, pool):
         if what == "map":
             results = pool.map(square, range(count), int(chunk[0]) or None)
         elif what == "texts":
-            results = pool.map(length, texts)
+            results = pool.map(length, texts, int(chunk[0]) or None)
         elif what == "get":
             for n in range(count):
                 shared[n % KEYS]

@@ -389,12 +389,13 @@ where
                 return None;
             }
             let estimate = self.estimate();
-            let chunk = self.chunk.unwrap_or_else(|| {
-                let even = waiting.div_ceil(u32::try_from(workers * 4).unwrap_or(u32::MAX));
-                // A cast of a float stops at the type's limits.
-                let long = if estimate > 0.0 { (CHUNK_NANOS / estimate) as u32 } else { 1 };
-                long.clamp(1, even.max(1))
-            });
+            let even = waiting.div_ceil(u32::try_from(workers * 4).unwrap_or(u32::MAX));
+            // A cast of a float stops at the type's limits.
+            let long = if estimate > 0.0 { (CHUNK_NANOS / estimate) as u32 } else { 1 };
+            let long = long.clamp(1, even.max(1));
+            // Of short chunks, several go together.
+            let chunk =
+                self.chunk.map_or(long, |chunk| (long / chunk).max(1).saturating_mul(chunk));
             let mut count = chunk.min(waiting).min(most).max(1);
             let drawn = loop {
                 match tasks.pack(first, count) {

@@ -229,7 +229,8 @@ impl Pool {
         self.map_all(function, items, None)
     }
 
-    /// [`map`](Self::map) with so many items, at least 1, at a time to each worker.
+    /// [`map`](Self::map) with so many items, at least 1, at a time to each worker. Once they are known to
+    /// be done in no time, several chunks go together.
     ///
     /// # Errors
     ///

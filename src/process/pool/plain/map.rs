@@ -83,6 +83,10 @@ where
     if crew::is_crew() {
         return Err(PoolError::InCallback);
     }
+    // Before the memory, which is the pool's own process's.
+    if crews.owner != std::process::id() {
+        return Err(PoolError::Forked);
+    }
     let entry = Entry::of(function);
     let number = entry.number();
     let entry = number.ok_or(StartError::NotInExecutable { function: entry.name() })?;
