@@ -5,25 +5,35 @@
 //! cargo run --example pipe
 //! ```
 
-use std::error::Error;
-use std::process::Command;
+#[path = "support/mod.rs"]
+mod support;
 
+use std::process::{Command, ExitCode};
+
+use clap::Parser;
 use outlive::{Pipe, PipeRecvError, PipeSendError};
+use support::{Result, say};
 
-/// What tells the program that it is the child.
-const CHILD: &str = "--child";
+#[derive(Parser)]
+#[command(about = "A parent asks a child through a pipe, and kills it")]
+struct Arguments {
+    /// This is the child.
+    #[arg(long, hide = true)]
+    child: bool,
+}
+
 /// Under which the pipe is handed on.
 const KEY: &str = "talk";
 
-fn main() -> Result<(), Box<dyn Error>> {
-    if std::env::args().any(|argument| argument == CHILD) { child() } else { parent() }
+fn main() -> ExitCode {
+    support::exit(if Arguments::parse().child { child() } else { parent() })
 }
 
-fn number(message: &[u8]) -> Result<u64, Box<dyn Error>> {
+fn number(message: &[u8]) -> Result<u64> {
     Ok(u64::from_ne_bytes(message.try_into()?))
 }
 
-fn child() -> Result<(), Box<dyn Error>> {
+fn child() -> Result<()> {
     let end = Pipe::inherited(KEY)?.second()?;
     loop {
         match end.recv_bytes() {
@@ -38,17 +48,17 @@ fn child() -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn parent() -> Result<(), Box<dyn Error>> {
+fn parent() -> Result<()> {
     let pipe = outlive::pipe(4096)?;
     let end = pipe.first()?;
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg(CHILD);
+    command.arg("--child");
     pipe.pass_to(&mut command, KEY)?;
     let mut child = command.spawn()?;
 
     for asked in 1..=3_u64 {
         end.send_bytes(&asked.to_ne_bytes())?;
-        println!("the square of {asked} is {}", number(&end.recv_bytes()?)?);
+        say!("the square of {asked} is {}", number(&end.recv_bytes()?)?);
     }
 
     // More questions, of which it may answer some.
@@ -67,9 +77,9 @@ fn parent() -> Result<(), Box<dyn Error>> {
             Err(error) => return Err(error.into()),
         }
     }
-    println!("killed: the end of file came after all that it had sent");
+    say!("killed: the end of file came after all that it had sent");
     assert_eq!(end.send_bytes(b"anybody?"), Err(PipeSendError::BrokenPipe));
-    println!("and what is sent to it is refused: {}", PipeSendError::BrokenPipe);
+    say!("and what is sent to it is refused: {}", PipeSendError::BrokenPipe);
     child.wait()?;
     Ok(())
 }

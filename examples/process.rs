@@ -1,10 +1,20 @@
 //! Counts primes in as many processes as there are processors, shoots one of them dead, and gets all of
 //! the primes all the same: `cargo run --release --features process --example process`.
 
-use std::error::Error;
+#[path = "support/mod.rs"]
+mod support;
 
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
 use outlive::process::{Process, cpu_count, current};
 use outlive::{Array, Event, Queue, Reset, Segment};
+use support::{Result, say};
+
+/// Counts primes in several processes, of which one is killed
+#[derive(Parser)]
+struct Arguments {}
 
 /// Numbers up to here are looked at.
 const LIMIT: u64 = 2_000_000;
@@ -33,13 +43,18 @@ fn count((parts, counts, begun): Work) -> Result<u64, String> {
     Ok(done)
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    let Arguments {} = Arguments::parse();
+    support::exit(demo())
+}
+
+fn demo() -> Result<()> {
     let parts = LIMIT / PART;
     let segment = Segment::anonymous()?;
     let queue = segment.queue("parts", parts as usize)?;
     // Of each part: one more than its primes, or 0 if nobody has done it.
     let counts = segment.array("counts", parts as usize, 0)?;
-    let work = |name: &str| -> Result<Work, Box<dyn Error>> {
+    let work = |name: &str| -> Result<Work> {
         let begun = segment.event(name, Reset::Manual)?;
         Ok((queue.clone(), counts.clone(), begun))
     };
@@ -52,14 +67,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut victim = Process::options().name("victim").daemon(true).start(count, victim)?;
     begun.wait()?;
     victim.kill()?;
-    println!("{}", victim.join().unwrap_err());
+    say!("{}", victim.join().unwrap_err());
 
     // What it had taken and not done is missing now.
     let missing: Vec<u64> = {
         let taken = parts - queue.len() as u64;
         (0..taken).filter(|part| counts.get(*part as usize) == Ok(0)).collect()
     };
-    println!("it took {} parts and lost {missing:?}: once more", parts - queue.len() as u64);
+    say!("it took {} parts and lost {missing:?}: once more", parts - queue.len() as u64);
     for part in missing {
         queue.push(part)?;
     }
@@ -69,13 +84,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         let name = format!("worker {n}");
         Ok(Process::options().name(&name).daemon(true).start(count, work(&name)?)?)
     });
-    for mut worker in workers.collect::<Result<Vec<_>, Box<dyn Error>>>()? {
+    for mut worker in workers.collect::<Result<Vec<_>>>()? {
         let done = worker.join()??;
-        println!("{} (pid {}) did {done} parts", worker.name(), worker.pid());
+        say!("{} (pid {}) did {done} parts", worker.name(), worker.pid());
     }
     let total: u64 =
         counts.iter().map(|count| count.map(|count| count - 1)).sum::<Result<_, _>>()?;
-    println!("there are {total} primes below {LIMIT}");
+    say!("there are {total} primes below {LIMIT}");
     assert_eq!(total, 148_933);
     Ok(())
 }

@@ -1,7 +1,12 @@
-//! Python's `multiprocessing.Pool`, in a process that is told what to measure.
+//! Python's `multiprocessing`, in a process that is told what to measure.
 
+use std::fmt;
 use std::io::{BufRead, BufReader, Lines, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use crate::support::{Failure, Result, failed};
 
@@ -22,6 +27,8 @@ impl Python {
             .args(["-c", SCRIPT, &workers])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // Its workers do not notice when it is killed, so all of them are, as a group.
+            .process_group(0)
             .spawn()
             .ok()?;
         let ask = child.stdin.take()?;
@@ -30,9 +37,9 @@ impl Python {
         (this.answers.next()?.ok()? == "ready").then_some(this)
     }
 
-    /// How many nanoseconds a map of so many squares takes; chunk 0 is its own choice.
-    pub(crate) fn map(&mut self, count: u64, chunk: u64) -> Result<u64> {
-        writeln!(self.ask, "{count} {chunk}")?;
+    /// How many nanoseconds that takes: see the script.
+    pub(crate) fn time(&mut self, what: fmt::Arguments<'_>) -> Result<u64> {
+        writeln!(self.ask, "{what}")?;
         match self.answers.next() {
             Some(answer) => answer?.parse().map_err(Failure::from),
             None => failed("python3 ended"),
@@ -42,8 +49,8 @@ impl Python {
 
 impl Drop for Python {
     fn drop(&mut self) {
-        // Its workers see the end of their pipes.
-        let _gone = self.child.kill();
+        let group = Pid::from_raw(self.child.id().cast_signed());
+        let _gone = killpg(group, Signal::SIGKILL);
         let _status = self.child.wait();
     }
 }

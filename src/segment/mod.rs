@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+#[cfg(feature = "process")]
+use crate::error::OsError;
 use crate::error::{ObjectError, SegmentError};
 use crate::os::shm;
 use crate::shared::Shared;
@@ -193,6 +195,22 @@ impl Segment {
             Some(file) => Ok(shm::status(file)?.committed),
             None => Ok(self.capacity()),
         }
+    }
+
+    /// Memory without a name and without objects, all of it there.
+    #[cfg(feature = "process")]
+    pub(crate) fn without_objects(size: u64) -> Result<Self, SegmentError> {
+        let capacity = size.saturating_add(crate::layout::FIRST_PAGE);
+        Self::options().capacity(capacity).prefault(true).anonymous()
+    }
+
+    /// So much of the memory of a segment [without objects](Self::without_objects); None if there is
+    /// less.
+    #[cfg(feature = "process")]
+    pub(crate) fn memory(&self, size: u64) -> Result<Option<region::Extent>, OsError> {
+        // There is no object of that number.
+        let anchor = attachment::Anchor::new(&self.attachment, u32::MAX >> 1)?;
+        Ok(region::Extent::new(anchor, crate::layout::FIRST_PAGE, size))
     }
 
     /// Where objects are in memory, for the model checker.

@@ -207,13 +207,13 @@ pub(crate) fn deserialize<'de, K: Mechanics, D: Deserializer<'de>>(
     Ok((handle.map_err(refused).map_err(de::Error::custom)?, ticket.waiting))
 }
 
-/// Makes a handle, whose field is a `Located`, an argument and a result of processes.
+/// Makes a handle, of which that field is a `Located`, an argument and a result of processes.
 macro_rules! passes {
-    ($handle:ident $(<$($type:ident),+>)?, $field:ident) => {
+    ($handle:ident $(<$($type:ident),+>)?, $($field:ident).+) => {
         /// As an argument or a result of a [`Process`](crate::process::Process), and nowhere else.
         impl $(<$($type: $crate::Shared),+>)? serde::Serialize for $handle $(<$($type),+>)? {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                $crate::segment::passing::serialize(&self.$field, serializer)
+                $crate::segment::passing::serialize(&self.$($field).+, serializer)
             }
         }
 
@@ -222,7 +222,7 @@ macro_rules! passes {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                 let (mut handle, waiting): (Self, _) =
                     $crate::segment::passing::deserialize(from)?;
-                handle.$field.waiting = waiting;
+                handle.$($field).+.waiting = waiting;
                 Ok(handle)
             }
         }
@@ -236,6 +236,23 @@ impl Serialize for Segment {
         let segment = board(&self.attachment, |_| Ok(())).map_err(refused);
         let segment = segment.map_err(ser::Error::custom)?;
         Ticket { segment, object: None, waiting: Waiting::default() }.serialize(serializer)
+    }
+}
+
+/// A segment that came along, and is only attached if it is needed.
+#[derive(Debug)]
+pub(crate) struct Unopened(u32);
+
+impl Unopened {
+    /// While what came along is [unpacked](unpack).
+    pub(crate) fn open(self) -> Result<Segment, String> {
+        arrival(self.0).map_err(refused)
+    }
+}
+
+impl<'de> Deserialize<'de> for Unopened {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Ticket::deserialize(deserializer)?.segment))
     }
 }
 

@@ -1,15 +1,20 @@
 //! Workers that are killed, exit, panic or cannot begin, and the death of the pool's own process.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use outlive::process::{Pool, PoolError, Process, ProcessHandle, TaskError, WorkerEnd};
 use outlive::{ChildProcess, Counter, Event, Queue, Reset, Segment, wait_any};
 
-use crate::support::watchdog;
+use serde::ser::SerializeTuple;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::support::{hush, watchdog};
 
 fn event() -> Event {
     Segment::anonymous().unwrap().event("e", Reset::Manual).unwrap()
 }
 
-fn kill_self() {
+pub(crate) fn kill_self() {
     let this = nix::unistd::getpid();
     nix::sys::signal::kill(this, nix::sys::signal::Signal::SIGKILL).unwrap();
 }
@@ -87,8 +92,12 @@ fn exits_and_panics() {
 
     let pool = Pool::new(1).unwrap();
     let before = pids(&pool);
-    let line = line!() + 1;
-    let error = pool.apply(|n: u8| assert!(n > 3, "{n} is too little"), 3).unwrap_err();
+    let line = line!() + 3;
+    let small = |n: u8| {
+        hush();
+        assert!(n > 3, "{n} is too little");
+    };
+    let error = pool.apply(small, 3).unwrap_err();
     let PoolError::Task { error: TaskError::Panicked { pid, message, location, .. }, .. } = error
     else {
         panic!()
@@ -166,31 +175,44 @@ fn a_worker_that_is_killed_while_it_runs_a_task() {
     assert_eq!(behind.get().unwrap(), 5);
 }
 
-#[test]
-fn workers_that_are_killed_while_they_start_or_return_results() {
-    watchdog();
-    let pool = Pool::options().workers(3).retries(1000).start().unwrap();
-    let stop = std::sync::atomic::AtomicBool::new(false);
+/// Calls `work` with a pool whose workers are killed meanwhile, one at a time, in whatever state they are.
+pub(crate) fn with_kills(work: impl FnOnce(&Pool)) {
+    let starts = Segment::anonymous().unwrap().counter("starts").unwrap();
+    let begin = |starts: Counter| starts.add(1).unwrap();
+    let options = Pool::options().workers(3).retries(1000).initializer(begin, starts.clone());
+    let pool = options.start().unwrap();
+    let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // One at a time, in whatever state it is, and then a success, so that the pool goes on.
             for n in 0..60 {
-                if stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    return;
-                }
+                let begun = starts.get();
                 if let Some(worker) = pool.workers().get(n % 3) {
                     worker.kill().unwrap();
                 }
-                pool.apply(|()| (), ()).unwrap();
+                // Several in a row that cannot begin would stop the pool.
+                while starts.get() == begun {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    std::thread::yield_now();
+                }
             }
         });
+        work(&pool);
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn workers_that_are_killed_while_they_start_or_return_results() {
+    watchdog();
+    with_kills(|pool| {
         for _ in 0..5 {
             let long = pool.map(|n: u8| vec![n; 30_000], 0..40).unwrap();
             assert!(long.iter().enumerate().all(|(n, long)| *long == vec![n as u8; 30_000]));
-            let short: Vec<u64> = pool.map(|n: u64| n + 1, 0..5000).unwrap();
-            assert!(short.into_iter().eq(1..=5000));
+            let short: Vec<(u64, u8)> = pool.map(|n: u64| (n + 1, 0), 0..5000).unwrap();
+            assert!(short.into_iter().map(|(n, _)| n).eq(1..=5000));
         }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
 }
 
@@ -229,7 +251,10 @@ fn an_initializer_that_fails_once_is_tried_again() {
         let begin = |(tries, way): (Counter, u8)| {
             if tries.add(1).unwrap() == 1 {
                 match way {
-                    0 => panic!("the first one"),
+                    0 => {
+                        hush();
+                        panic!("the first one")
+                    }
                     1 => std::process::exit(3),
                     _ => kill_self(),
                 }
@@ -246,7 +271,10 @@ fn an_initializer_that_fails_once_is_tried_again() {
 #[test]
 fn an_initializer_that_always_fails_stops_the_pool() {
     watchdog();
-    let begin = |what: String| -> () { panic!("no {what}") };
+    let begin = |what: String| -> () {
+        hush();
+        panic!("no {what}")
+    };
     let pool =
         Pool::options().workers(2).initializer(begin, "database".to_owned()).start().unwrap();
     // Whether it is submitted before or after the pool has stopped.
@@ -274,4 +302,67 @@ fn workers_are_renewed_after_their_share() {
         *counts.entry(id).or_insert(0) += 1;
     }
     assert!(counts.len() >= 8 && counts.values().all(|count| *count <= 5), "{counts:?}");
+}
+
+/// A result that kills its worker as it is returned.
+#[derive(Debug, PartialEq)]
+struct Fatal(u64);
+
+impl Serialize for Fatal {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut pair = to.serialize_tuple(2)?;
+        pair.serialize_element(&self.0)?;
+        if self.0 == 50 {
+            kill_self();
+        }
+        pair.serialize_element(&())?;
+        pair.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Fatal {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        <(u64, ())>::deserialize(from).map(|(n, ())| Self(n))
+    }
+}
+
+#[test]
+fn a_worker_that_is_killed_while_it_returns_a_result() {
+    watchdog();
+    let pool = Pool::new(2).unwrap();
+    for chunk in [1, 7, 100] {
+        let found = pool.map_chunked(Fatal, 0..100_u64, chunk);
+        let Err(PoolError::Task { index: 50, error: TaskError::WorkerDied { end, .. } }) = found
+        else {
+            panic!("{found:?}")
+        };
+        assert_eq!(end, WorkerEnd::Killed(9));
+        let each = pool.map_async(Fatal, 0..100_u64).unwrap().get_each().unwrap();
+        assert!(
+            (0..).zip(&each).all(|(n, outcome)| n == 50 || *outcome == Ok(Fatal(n))),
+            "{each:?}"
+        );
+        assert!(each[50].is_err());
+    }
+}
+
+#[test]
+fn workers_that_cannot_be_started_stop_the_pool() {
+    watchdog();
+    let run = |()| {
+        let pool = Pool::new(2).unwrap();
+        pool.apply(|()| (), ()).unwrap();
+        // No more descriptors, so no memory for the next worker.
+        let resource = nix::sys::resource::Resource::RLIMIT_NOFILE;
+        nix::sys::resource::setrlimit(resource, 3, 3).unwrap();
+        for worker in others(&pool, &[]) {
+            worker.kill().unwrap();
+        }
+        // Whoever asks gets the error, whether the pool has stopped by then or not.
+        let errors = [pool.apply(|n: u8| n, 1).unwrap_err(), pool.apply(|n: u8| n, 1).unwrap_err()];
+        errors.map(|error| error.to_string())
+    };
+    let errors = Process::start(run, ()).unwrap().join().unwrap();
+    assert!(errors[0].contains("Too many open files"), "{errors:?}");
+    assert_eq!(errors[0], errors[1]);
 }

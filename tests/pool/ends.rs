@@ -129,3 +129,34 @@ fn pools_in_workers_of_processes() {
     let pool = Pool::new(1).unwrap();
     assert_eq!(pool.apply(run, 3).unwrap(), [0, 1, 4]);
 }
+
+/// In a process of its own, so that little runs while it forks.
+#[allow(unsafe_code)] // fork
+fn fork_with_a_pool(_: ()) -> bool {
+    use nix::sys::wait::{WaitStatus, waitpid};
+    use nix::unistd::{ForkResult, fork};
+    let mut pool = Pool::new(2).unwrap();
+    let numbers = |pool: &Pool| pool.map(|n: u64| n + 1, 0..1000);
+    let right = |found: Result<Vec<u64>, PoolError>| found.unwrap().into_iter().eq(1..=1000);
+    assert!(right(numbers(&pool)));
+    // SAFETY: the child calls nothing that waits for a lock of the pool's threads.
+    let forked = match unsafe { fork() }.unwrap() {
+        ForkResult::Child => {
+            let refused = numbers(&pool) == Err(PoolError::Forked)
+                && pool.apply(|n: u8| n, 1) == Err(PoolError::Forked)
+                && pool.map_slice(|n: u8| n, &[1]) == Err(PoolError::Forked)
+                && pool.join() == Err(PoolError::Forked);
+            drop(pool); // kills nobody
+            // SAFETY: ends the child at once.
+            unsafe { nix::libc::_exit(i32::from(!refused)) }
+        }
+        ForkResult::Parent { child } => waitpid(child, None) == Ok(WaitStatus::Exited(child, 0)),
+    };
+    forked && right(numbers(&pool))
+}
+
+#[test]
+fn a_forked_child_has_no_part_in_its_parents_pool() {
+    watchdog();
+    assert_eq!(Process::start(fork_with_a_pool, ()).unwrap().join(), Ok(true));
+}

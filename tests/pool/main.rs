@@ -7,6 +7,7 @@ mod support;
 mod deaths;
 mod ends;
 mod maps;
+mod plain;
 mod results;
 
 roles! {}

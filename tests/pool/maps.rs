@@ -6,10 +6,18 @@ use outlive::process::{Pool, PoolError, TaskError};
 use outlive::{Counter, Segment, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::support::watchdog;
+use crate::support::{hush, watchdog};
 
 fn square(n: u64) -> u64 {
     n * n
+}
+
+/// Panics if it is given a 0.
+fn divide(n: u32) -> u32 {
+    if n == 0 {
+        hush();
+    }
+    12 / n
 }
 
 #[test]
@@ -91,8 +99,7 @@ fn imap_unordered_does_not_wait_for_the_slow_one() {
 fn a_failing_task_of_an_imap_is_one_item() {
     watchdog();
     let pool = Pool::new(2).unwrap();
-    let inverse = |n: u32| 12 / n;
-    let all: Vec<_> = pool.imap(inverse, [3, 0, 4]).unwrap().collect();
+    let all: Vec<_> = pool.imap(divide, [3, 0, 4]).unwrap().collect();
     assert_eq!((all[0].clone(), all[2].clone()), (Ok(4), Ok(3)));
     let Err(PoolError::Task { index: 1, error: TaskError::Panicked { .. } }) = &all[1] else {
         panic!("{all:?}")
@@ -103,9 +110,11 @@ fn a_failing_task_of_an_imap_is_one_item() {
 fn a_hundred_thousand_tasks_are_queued() {
     watchdog();
     let pool = Pool::new(2).unwrap();
-    let expected: Vec<u64> = (0..100_000).map(square).collect();
-    assert!(pool.map(square, 0..100_000).unwrap() == expected);
-    assert!(pool.map_chunked(square, 0..100_000, 1).unwrap() == expected);
+    // Pairs are sent one by one, numbers are not: see `plain`.
+    let pair = |n: u64| (n, n * n);
+    let expected: Vec<(u64, u64)> = (0..100_000).map(pair).collect();
+    assert!(pool.map(pair, 0..100_000).unwrap() == expected);
+    assert!(pool.map_chunked(pair, 0..100_000, 1).unwrap() == expected);
 }
 
 #[test]
@@ -166,7 +175,7 @@ fn slices_of_plain_data() {
     assert_eq!(halves, items.iter().map(|n| f64::from(*n) / 2.0).collect::<Vec<_>>());
     assert_eq!(pool.map_slice(|n: u32| n, &[]).unwrap(), [0_u32; 0]);
     assert_eq!(pool.map_slice(|n: u8| n + 1, &[1, 2]).unwrap(), [2, 3]);
-    let error = pool.map_slice(|n: u8| 10 / n, &[1, 0]).unwrap_err();
+    let error = pool.map_slice(divide, &[1, 0]).unwrap_err();
     assert!(matches!(error, PoolError::Task { index: 1, error: TaskError::Panicked { .. } }));
 }
 
@@ -207,4 +216,21 @@ fn what_cannot_be_passed_on_fails_alone() {
     let error = task(pool.apply(Unwritable, 1).unwrap_err());
     assert!(matches!(&error, TaskError::Result { what } if what.contains("Unwritable")));
     assert_eq!(pool.apply(square, 3).unwrap(), 9, "the pool goes on");
+}
+
+/// They go as letters, of which a socket has room for a few, and are soon done.
+#[test]
+fn more_long_arguments_than_a_socket_has_room_for() {
+    watchdog();
+    let pool = Pool::new(2).unwrap();
+    let length = |text: String| text.len();
+    // Around what goes through the pipe, and through a packet.
+    for bytes in [900, 20_000, 24_000, 25_000, 30_000, 40_000] {
+        let texts = vec!["x".repeat(bytes); 300];
+        for chunk in [1, 4, 100] {
+            let lengths = pool.map_chunked(length, texts.clone(), chunk).unwrap();
+            assert_eq!(lengths, vec![bytes; 300], "chunks of {chunk}");
+        }
+        assert_eq!(pool.map(length, texts).unwrap(), vec![bytes; 300]);
+    }
 }

@@ -7,7 +7,7 @@ use outlive::process::{JoinError, Process};
 use outlive::{Event, Queue, Reset, Segment, wait_any};
 
 use crate::observe::not_before;
-use crate::support::watchdog;
+use crate::support::{hush, watchdog};
 
 fn event() -> Event {
     Segment::anonymous().unwrap().event("e", Reset::Manual).unwrap()
@@ -69,8 +69,12 @@ fn an_exit_is_told_with_its_code() {
 #[test]
 fn a_panic_is_told_with_message_and_location() {
     watchdog();
-    let line = line!() + 1;
-    let mut process = Process::start(|n: u32| assert!(n > 3, "{n} is too little"), 3).unwrap();
+    let line = line!() + 3;
+    let small = |n: u32| {
+        hush();
+        assert!(n > 3, "{n} is too little");
+    };
+    let mut process = Process::start(small, 3).unwrap();
     let Err(JoinError::Panicked { message, location, .. }) = process.join() else { panic!() };
     assert_eq!(message, "3 is too little");
     let location = location.unwrap();
@@ -78,12 +82,21 @@ fn a_panic_is_told_with_message_and_location() {
     assert!(location.column > 1);
     assert_eq!(process.exit_status().unwrap().code(), Some(101));
 
-    let text = Process::start(|()| -> u8 { panic!("plain") }, ()).unwrap().join().unwrap_err();
+    let plain = |()| -> u8 {
+        hush();
+        panic!("plain")
+    };
+    let text = Process::start(plain, ()).unwrap().join().unwrap_err();
     assert!(text.to_string().contains(" panicked at ") && text.to_string().ends_with(": plain"));
-    let odd = Process::start(|()| -> u8 { std::panic::panic_any(7_u8) }, ()).unwrap().join();
+    let odd = |()| -> u8 {
+        hush();
+        std::panic::panic_any(7_u8)
+    };
+    let odd = Process::start(odd, ()).unwrap().join();
     assert!(matches!(odd, Err(JoinError::Panicked { location: Some(_), .. })), "{odd:?}");
     // Carried on from a thread: the message is that of the panic, the location not one of another.
     let carried = |()| -> u8 {
+        hush();
         let _caught = std::panic::catch_unwind(|| panic!("another one"));
         let ended = std::thread::spawn(|| panic!("from the thread")).join();
         std::panic::resume_unwind(ended.unwrap_err())
@@ -100,6 +113,7 @@ fn panics_that_the_function_deals_with_are_its_own_business() {
     watchdog();
     let mut process = Process::start(
         |()| {
+            hush();
             let caught = std::panic::catch_unwind(|| panic!("caught")).is_err();
             let thread = std::thread::spawn(|| panic!("in a thread")).join().is_err();
             caught && thread

@@ -3,8 +3,9 @@
 use outlive::process::{JoinError, Process, StartError};
 use outlive::{
     Array, AtomicCounter, Barrier, Broadcast, ByteQueue, Condvar, Counter, Event, Latest, List,
-    Map, Mutex, Namespace, Once, OnceValue, Queue, ReentrantMutex, Reset, RwLock, Segment,
-    SegmentError, Semaphore, Slow, Spsc, Start, Value,
+    Listener, ListenerOptions, LoanHandle, LoanPool, Map, Mutex, Namespace, Once, OnceValue, Pipe,
+    PoolLayout, Queue, ReentrantMutex, Reset, RwLock, Segment, SegmentError, Semaphore, Service,
+    ServiceOptions, Slow, Spsc, Start, TaskQueue, Value,
 };
 
 use crate::observe::file;
@@ -128,6 +129,45 @@ fn objects_of_every_kind_are_arguments_in_a_named_segment() {
     every_kind_works(&segment);
     drop(segment);
     assert!(!file(&name).exists(), "nobody is left");
+}
+
+type Dialogue =
+    (TaskQueue<u64>, Map<u64, u64>, LoanPool, Queue<LoanHandle>, Pipe, Listener, Service);
+
+/// The other side of each.
+fn answer((tasks, map, loans, sent, pipe, listener, service): Dialogue) {
+    tasks.pop().unwrap().done().unwrap();
+    map.insert(1, 2).unwrap();
+    loans.loan_copy(&[2_u8]).unwrap().send_to(&sent).map_err(drop).unwrap();
+    pipe.second().unwrap().send_bytes(b"two").unwrap();
+    listener.acceptor().unwrap().accept().unwrap().send_bytes(b"two").unwrap();
+    let server = service.server().unwrap();
+    server.accept().unwrap().reply(b"two").unwrap();
+}
+
+#[test]
+fn those_that_two_sides_talk_through_are_arguments_too() {
+    watchdog();
+    let segment = Segment::anonymous().unwrap();
+    let tasks = segment.task_queue("tasks", 4).unwrap();
+    let map = segment.map("map", 10).unwrap();
+    let loans = segment.loan_pool("loans", &PoolLayout::new().chunks(2, 64)).unwrap();
+    let sent = segment.queue("sent", 2).unwrap();
+    let pipe = segment.pipe("pipe", 4096).unwrap();
+    let listener = segment.listener("listener", ListenerOptions::default()).unwrap();
+    let service = segment.service("service", ServiceOptions::new(64, 64)).unwrap();
+    tasks.push(1).unwrap();
+    let end = pipe.first().unwrap();
+    let all =
+        (tasks.clone(), map.clone(), loans.clone(), sent.clone(), pipe, listener, service.clone());
+    let mut process = Process::start(answer, all).unwrap();
+    tasks.join().unwrap();
+    assert_eq!(*loans.receive_from::<[u8]>(&sent).unwrap(), [2]);
+    assert_eq!(end.recv_bytes().unwrap(), b"two");
+    assert_eq!(segment.connect("listener").unwrap().recv_bytes().unwrap(), b"two");
+    assert_eq!(service.client().unwrap().call(b"one").unwrap(), b"two");
+    process.join().unwrap();
+    assert_eq!(map.get(&1), Ok(Some(2)));
 }
 
 #[test]

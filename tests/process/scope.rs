@@ -5,7 +5,7 @@ use std::time::Duration;
 use outlive::process::{JoinError, ScopeError, active_children, scope};
 use outlive::{ChildProcess, Queue, Segment, wait_any};
 
-use crate::support::watchdog;
+use crate::support::{hush, watchdog};
 
 #[test]
 fn results_come_in_the_order_of_the_starts() {
@@ -45,6 +45,7 @@ fn the_first_failure_ends_the_others() {
         let fail = |pids: Queue<u64>| {
             let first = pids.pop().unwrap();
             pids.push(first).unwrap();
+            hush();
             panic!("no good")
         };
         scope.start(fail, pids.clone())?;

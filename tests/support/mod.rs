@@ -202,6 +202,13 @@ pub(crate) fn await_death() -> ! {
     std::process::exit(3);
 }
 
+/// In a process that is about to panic on purpose: what it prints about that goes nowhere, so that who
+/// reads the log of a test run finds only panics that matter.
+pub(crate) fn hush() {
+    let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null").expect("/dev/null");
+    nix::unistd::dup2_stderr(nowhere).expect("dup2");
+}
+
 /// A name, and what a process of that name does with its arguments.
 pub(crate) type Role = (&'static str, fn(&[String]));
 

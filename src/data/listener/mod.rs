@@ -292,6 +292,9 @@ impl ListenerOptions {
     }
 }
 
+#[cfg(feature = "process")]
+crate::segment::passing::passes!(Listener, inner);
+
 impl Segment {
     /// The [`Listener`] of that name, created if there is none.
     ///

@@ -305,6 +305,9 @@ impl Service {
     }
 }
 
+#[cfg(feature = "process")]
+crate::segment::passing::passes!(Service, board.inner);
+
 impl Segment {
     /// The [`Service`] of that name, created with these options if there is none.
     ///

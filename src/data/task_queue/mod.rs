@@ -475,6 +475,9 @@ impl<T> TaskQueue<T> {
     }
 }
 
+#[cfg(feature = "process")]
+crate::segment::passing::passes!(TaskQueue<T>, board.inner);
+
 impl Segment {
     /// The [`TaskQueue`] of that name, created for `capacity` unfinished tasks if there is none; with
     /// [`Redeliver::UpTo`] three times, and for 64 tasks in hands at a time (or the capacity, if that is

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::job::Job;
 use super::member::{Member, News, has_ended};
 use super::options::PoolOptions;
+use super::plain::Memory;
 use crate::error::{PoolError, TaskError};
 use crate::os::descriptor;
 use crate::process::ProcessHandle;
@@ -55,6 +56,8 @@ pub(super) struct Shared {
     /// One for each thread.
     pub(super) bells: Vec<Event>,
     numbers: AtomicU64,
+    /// What the last map over plain data used, for the next one.
+    memory: Mutex<Option<Memory>>,
 }
 
 thread_local! {
@@ -84,7 +87,16 @@ impl Shared {
             changed: Condvar::new(),
             bells,
             numbers: AtomicU64::new(1),
+            memory: Mutex::new(None),
         }
+    }
+
+    pub(super) fn take_memory(&self) -> Option<Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(super) fn keep_memory(&self, memory: Memory) {
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(memory);
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -287,7 +299,10 @@ impl Crew<'_> {
         while let Some(job) = self.shared.next() {
             let free = self.members.iter_mut().filter(|member| member.takes(&*job));
             let Some(member) = free.min_by_key(|member| member.load()) else { return };
-            member.give(&job, self.shared.workers);
+            if !member.give(&job, self.shared.workers) {
+                // Another thread may have taken it for one that has nothing to do.
+                self.shared.again(vec![job]);
+            }
         }
     }
 

@@ -135,7 +135,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl<A, R> Batch<A, R> {
     pub(super) fn new(
         entry: u64,
-        items: VecDeque<A>,
+        items: Vec<A>,
         chunk: Option<usize>,
         retries: u32,
         unordered: bool,
@@ -339,10 +339,6 @@ impl<A: Serialize, R> Tasks<A, R> {
         let (packed, segments) = passing::pack(|| {
             let mut packed = 0;
             for slot in self.slots.iter().skip(start).take(count as usize) {
-                // What is long goes alone, or as the last one.
-                if bytes.len() >= wire::LONG {
-                    break;
-                }
                 let Slot::Task(item, _) = slot else { break };
                 let before = bytes.len();
                 let written = catch_unwind(AssertUnwindSafe(|| {
@@ -350,6 +346,11 @@ impl<A: Serialize, R> Tasks<A, R> {
                 }));
                 let index = first + u64::from(packed);
                 match written {
+                    // What is long goes alone.
+                    Ok(Ok(())) if packed > 0 && bytes.len() > wire::LONG => {
+                        bytes.truncate(before);
+                        break;
+                    }
                     Ok(Ok(())) if u32::try_from(bytes.len() - before).is_ok() => {}
                     Ok(Ok(())) => return Err((index, "it is longer than 4 GiB".to_owned())),
                     Ok(Err(error)) => return Err((index, explain::<A>(&error))),
@@ -388,12 +389,13 @@ where
                 return None;
             }
             let estimate = self.estimate();
-            let chunk = self.chunk.unwrap_or_else(|| {
-                let even = waiting.div_ceil(u32::try_from(workers * 4).unwrap_or(u32::MAX));
-                // A cast of a float stops at the type's limits.
-                let long = if estimate > 0.0 { (CHUNK_NANOS / estimate) as u32 } else { 1 };
-                long.clamp(1, even.max(1))
-            });
+            let even = waiting.div_ceil(u32::try_from(workers * 4).unwrap_or(u32::MAX));
+            // A cast of a float stops at the type's limits.
+            let long = if estimate > 0.0 { (CHUNK_NANOS / estimate) as u32 } else { 1 };
+            let long = long.clamp(1, even.max(1));
+            // Of short chunks, several go together.
+            let chunk =
+                self.chunk.map_or(long, |chunk| (long / chunk).max(1).saturating_mul(chunk));
             let mut count = chunk.min(waiting).min(most).max(1);
             let drawn = loop {
                 match tasks.pack(first, count) {

@@ -61,6 +61,8 @@ pub(super) struct Member {
     inbox: Vec<u64>,
     /// A front that found no room in the pipe.
     unsent: Option<Vec<u8>>,
+    /// A letter found no room in the channel: none before it has done what it has.
+    crowded: bool,
     /// How many tasks it may have yet.
     quota: u64,
     /// What it says of its initializer.
@@ -110,6 +112,7 @@ impl Member {
             given: VecDeque::new(),
             inbox: Vec::new(),
             unsent: None,
+            crowded: false,
             quota,
             unfit: None,
         })
@@ -136,7 +139,8 @@ impl Member {
 
     /// Whether it is to have another chunk of that job when others have at least as many.
     pub(super) fn takes(&self, job: &dyn Job) -> bool {
-        if self.phase != Phase::Ready || self.quota == 0 || self.unsent.is_some() {
+        let ready = self.phase == Phase::Ready && self.quota > 0;
+        if !ready || self.crowded || self.unsent.is_some() {
             return false;
         }
         // Ahead only of what is known to be short: a task that waits behind a long one, or behind one
@@ -147,10 +151,10 @@ impl Member {
             || (self.given.len() < AHEAD && estimate > 0.0 && ahead * estimate < AHEAD_NANOS)
     }
 
-    /// Gives it tasks of the job. False: there are none.
+    /// Gives it tasks of the job, if there are any. False: they could not be sent, and wait again.
     pub(super) fn give(&mut self, job: &Arc<dyn Job>, workers: usize) -> bool {
         let most = u32::try_from(self.quota).unwrap_or(u32::MAX);
-        let Some(draw) = job.draw(most, workers) else { return false };
+        let Some(draw) = job.draw(most, workers) else { return true };
         self.quota -= u64::from(draw.count);
         let letter = !draw.parcel.segments.is_empty() || draw.parcel.bytes.len() > wire::LONG;
         let front = Front { entry: job.entry(), tasks: draw.count, letter };
@@ -165,7 +169,14 @@ impl Member {
                 if error.errno() == crate::os::channel::EPIPE {
                     job.give_back(draw.first, draw.count);
                     self.phase = Phase::Over;
-                    return true;
+                    return false;
+                }
+                // Letters are taken as their chunks are begun: those of a worker without chunks are gone.
+                if crate::os::channel::is_full(&error) && !self.given.is_empty() {
+                    job.give_back(draw.first, draw.count);
+                    self.quota += u64::from(draw.count);
+                    self.crowded = true;
+                    return false;
                 }
                 let what = error.to_string();
                 let failed = || Outcome::Failed(TaskError::Arguments { what: what.clone() });
@@ -344,6 +355,7 @@ impl Member {
                     return false;
                 }
                 let Some(given) = self.given.pop_front() else { return false };
+                self.crowded = false;
                 let nanos = bytes.first_chunk().copied().map(u64::from_le_bytes);
                 given.job.timed(given.count, nanos.unwrap_or_default());
                 true

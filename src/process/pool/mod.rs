@@ -18,7 +18,8 @@
 //! the outcomes, and look after the workers (`member`). A worker (`worker`) is a
 //! [`Process`](super::Process) that gets chunks through a [`Pipe`](crate::Pipe) and writes
 //! outcomes into an [`Spsc`](crate::Spsc), both in memory that it shares with the pool only (`wire`): what
-//! one worker does to it, others do not notice.
+//! one worker does to it, others do not notice. Many numbers, and slices of plain data, are not sent at
+//! all, but lie in memory that all workers see (`plain`).
 //!
 //! The pool sleeps on the worker's end of the pipe, whose word the kernel marks when the worker dies,
 //! together with everything else that it waits for. So it has the news at once, and looks at the ring
@@ -30,6 +31,7 @@ mod imap;
 mod job;
 mod member;
 mod options;
+mod plain;
 mod slice;
 mod wire;
 mod worker;
@@ -59,15 +61,17 @@ use job::{Batch, Job};
 /// Processes that do tasks: calls of a function with one argument each.
 ///
 /// The function is one as for [`Process`](super::Process): a plain one, or a closure without captures.
-/// Arguments and results are anything that serde knows, of any length, and handles of shared objects;
-/// [`map_slice`](Self::map_slice) hands plain data over in shared memory.
+/// Arguments and results are anything that serde knows, of any length, and handles of shared objects.
+/// Numbers are not serialised: [`map`](Self::map) of many numbers to numbers (`bool`, `char` and `()` are
+/// such, too), and [`map_slice`](Self::map_slice) of plain data, go through memory that all workers see.
 ///
 /// # Chunks
 ///
 /// Workers get tasks in chunks, whenever they are about to run out of them. If its length is not given,
 /// a chunk is as many tasks as take about half a millisecond, as measured while they are done, and at
 /// most a quarter of what would be each worker's part of those that wait: so tasks of any length spread
-/// evenly, and short ones cost little.
+/// evenly, and short ones cost little. Numbers and slices are cut beforehand, into chunks that become
+/// shorter in the same manner, and workers take one when they are done with the last.
 ///
 /// # Dropping
 ///
@@ -147,7 +151,7 @@ impl Pool {
     fn batch<F, A, R>(
         &self,
         function: F,
-        items: impl IntoIterator<Item = A>,
+        items: Vec<A>,
         chunk: Option<usize>,
         unordered: bool,
     ) -> Result<Arc<Batch<A, R>>, PoolError>
@@ -160,13 +164,13 @@ impl Pool {
         let function = entry.name();
         let number = entry.number().ok_or(StartError::NotInExecutable { function })?;
         let retries = self.shared.options.retries;
-        Ok(Batch::new(number, items.into_iter().collect(), chunk, retries, unordered))
+        Ok(Batch::new(number, items, chunk, retries, unordered))
     }
 
     fn submit<F, A, R>(
         &self,
         function: F,
-        items: impl IntoIterator<Item = A>,
+        items: Vec<A>,
         chunk: Option<usize>,
     ) -> Result<Arc<Batch<A, R>>, PoolError>
     where
@@ -177,6 +181,32 @@ impl Pool {
         let batch = self.batch(function, items, chunk, false)?;
         self.shared.submit(Arc::clone(&batch) as Arc<dyn Job>, false)?;
         Ok(batch)
+    }
+
+    fn map_all<F, A, R>(
+        &self,
+        function: F,
+        items: impl IntoIterator<Item = A>,
+        chunk: Option<usize>,
+    ) -> Result<Vec<R>, PoolError>
+    where
+        F: Fn(A) -> R + Copy + Send + Sync + 'static,
+        A: Serialize + DeserializeOwned + Send + 'static,
+        R: Serialize + DeserializeOwned + Send + 'static,
+    {
+        let items = items.into_iter();
+        if let (count, Some(most)) = items.size_hint()
+            && count == most
+            && self.suits::<A, R>(count)
+        {
+            return self.map_numbers(function, items, count, chunk);
+        }
+        let items: Vec<A> = items.collect();
+        if self.suits::<A, R>(items.len()) {
+            let count = items.len();
+            return self.map_numbers(function, items.into_iter(), count, chunk);
+        }
+        MapHandle::new(self.submit(function, items, chunk)?).get()
     }
 
     /// Calls `function` for each item, and returns the results in the items' order.
@@ -196,10 +226,11 @@ impl Pool {
         A: Serialize + DeserializeOwned + Send + 'static,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
-        self.map_async(function, items)?.get()
+        self.map_all(function, items, None)
     }
 
-    /// [`map`](Self::map) with so many items, at least 1, at a time to each worker.
+    /// [`map`](Self::map) with so many items, at least 1, at a time to each worker. Once they are known to
+    /// be done in no time, several chunks go together.
     ///
     /// # Errors
     ///
@@ -215,7 +246,7 @@ impl Pool {
         A: Serialize + DeserializeOwned + Send + 'static,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
-        MapHandle::new(self.submit(function, items, Some(chunk))?).get()
+        self.map_all(function, items, Some(chunk))
     }
 
     /// [`map`](Self::map) of a function with two arguments, over pairs. (With more, it is `map` of a
@@ -264,7 +295,7 @@ impl Pool {
         A: Serialize + DeserializeOwned + Send + 'static,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
-        Ok(MapHandle::new(self.submit(function, items, None)?))
+        Ok(MapHandle::new(self.submit(function, items.into_iter().collect(), None)?))
     }
 
     /// Calls `function` once, and returns its result.
@@ -292,7 +323,7 @@ impl Pool {
         A: Serialize + DeserializeOwned + Send + 'static,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
-        Ok(TaskHandle::new(self.submit(function, [argument], None)?))
+        Ok(TaskHandle::new(self.submit(function, vec![argument], None)?))
     }
 
     /// Calls `function` for each item of an iterator, which may be endless: items are drawn as results
@@ -356,7 +387,7 @@ impl Pool {
         I::Item: Serialize + DeserializeOwned + Send + 'static,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
-        let batch = self.batch(function, [], None, unordered)?;
+        let batch = self.batch(function, Vec::new(), None, unordered)?;
         // It is refused now rather than by the first item.
         self.shared.submit(Arc::clone(&batch) as Arc<dyn Job>, false)?;
         Ok(Imap::new(self, items.into_iter(), batch))

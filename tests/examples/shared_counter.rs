@@ -1,7 +1,4 @@
-//! The demos, `shared_counter` first of all, run as people run them: real processes, real kills.
-#![allow(unsafe_code)] // prctl between fork and exec
-
-mod support;
+//! `shared_counter`: real processes, real kills.
 
 use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::process::CommandExt;
@@ -14,29 +11,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::{example, support};
+
 /// A number of additions that nobody lives to see.
 const ENDLESS: &str = "1000000000000";
 
-fn program() -> PathBuf {
-    example("shared_counter")
-}
-
-fn example(name: &str) -> PathBuf {
-    // This file is target/<profile>/deps/examples-<hash>.
-    let this = std::env::current_exe().expect("current_exe");
-    let profile = this.parent().and_then(Path::parent).expect("a profile directory");
-    let program = profile.join("examples").join(name);
-    assert!(
-        program.exists(),
-        "{} is missing: run `cargo build --examples` (with the profile of this test)",
-        program.display()
-    );
-    program
-}
-
 fn command(arguments: &[&str]) -> Command {
     support::watchdog();
-    let mut command = Command::new(program());
+    let mut command = Command::new(example("shared_counter"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
     // SAFETY: prctl is async-signal-safe.
     unsafe {
@@ -377,60 +359,4 @@ fn a_segment_of_another_program_is_not_joined() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("is not one of a shared_counter"), "{said}");
     assert!(segment.objects().expect("objects").is_empty());
-}
-
-/// Its child is killed in the middle of its work.
-#[test]
-fn the_pipe_example_sees_the_end_of_its_child() {
-    support::watchdog();
-    for _ in 0..5 {
-        let output = Command::new(example("pipe")).output().expect("run the example");
-        let (said, errors) =
-            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success() && errors.is_empty(), "{said}{errors}");
-        let lines: Vec<&str> = said.lines().collect();
-        assert_eq!(lines.len(), 5, "{said}");
-        assert_eq!(lines[2], "the square of 3 is 9");
-        assert!(lines[3].contains("end of file") && lines[4].contains("broken pipe"), "{said}");
-    }
-}
-
-#[test]
-fn the_loans_example_hands_frames_on_and_survives_a_kill() {
-    support::watchdog();
-    let output =
-        Command::new(example("loans")).stdin(Stdio::null()).output().expect("run the demo");
-    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    let text = String::from_utf8(output.stdout).expect("text");
-    assert!(text.contains("Read 10 frames, and was killed"), "{text}");
-    assert!(text.contains("Another one has read 54 frames."), "{text}");
-    assert!(text.contains("4 of 4 chunks are free, 1 came back from the dead."), "{text}");
-}
-
-/// One of its workers is killed with `--kill`.
-#[test]
-#[cfg(feature = "process")]
-fn the_pool_example_loses_nothing_but_the_task_of_a_killed_worker() {
-    support::watchdog();
-    let run = |arguments: &[&str]| {
-        let output = Command::new(example("pool")).args(arguments).output().expect("run");
-        let (said, errors) =
-            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success() && errors.is_empty(), "{said}{errors}");
-        said.lines().map(str::to_owned).collect::<Vec<String>>()
-    };
-    let squares = "squares: [1, 4, 9, 16, 25, 36, 49, 64, 81, 100]";
-    assert_eq!(run(&[]), [squares, "a power: 1024"]);
-    let said = run(&["--kill"]);
-    assert_eq!(said.len(), 22, "{said:?}");
-    for (n, line) in (1..=10).zip(&said[1..]) {
-        let lost = n == 5;
-        let right = format!("  {n}: {}", n * n);
-        assert!(if lost { line.contains("was killed") } else { *line == right }, "{said:?}");
-    }
-    assert!(
-        said[12..]
-            .iter()
-            .eq((1..=10).map(|n| format!("  {n}: {}", n * n)).collect::<Vec<_>>().iter())
-    );
 }
