@@ -4,6 +4,7 @@
 //! Whoever writes comes first in the order in which the checker begins: it sees no race of a load with a
 //! later store by a thread that has loaded the same word in between.
 
+use super::membarrier::nobody_sleeps;
 use super::run::{Kernel, begin, check, model, mortal, process, with_death_bounded};
 use crate::{List, Segment};
 
@@ -45,6 +46,21 @@ fn changes_are_seen_whole_and_in_order() {
         set(&list, 2);
         other.join().expect("a process");
         assert_eq!(read(&list), [2]);
+    });
+}
+
+/// Who reads what the next change puts into the copy that it has read sees that this one does not count
+/// any more. Without interruptions, so that the reader, who may take the lock, finds it free.
+#[test]
+fn a_copy_that_is_written_again_is_recognised() {
+    check(0, || {
+        let list = list(&[0]);
+        nobody_sleeps();
+        let reader = list.clone();
+        let other = process(1, move || drop(read(&reader)));
+        set(&list, 1);
+        set(&list, 2);
+        other.join().expect("a process");
     });
 }
 
