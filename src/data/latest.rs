@@ -267,6 +267,16 @@ impl<T: Shared> Latest<T> {
         Err(LockError::TimedOut { holder: None })
     }
 
+    /// Where the copies lie, which nobody reads with a share while they are written.
+    #[cfg(loom)]
+    pub(crate) fn memory(&self) -> impl Iterator<Item = core::ops::Range<usize>> {
+        (0..(self.readers + SPARE_COPIES) as u64).filter_map(|index| {
+            let (_, slot) = self.copy(index).ok()?;
+            let start = slot.pointer().addr().get();
+            Some(start..start + size_of::<T>())
+        })
+    }
+
     /// Reads without a share. None if the copy was written anew meanwhile.
     #[inline]
     pub(crate) fn read_validated(&self) -> Result<Option<Read<T>>, LockError> {

@@ -1,5 +1,6 @@
 //! `Latest`: reads are whole and in order, whoever is slow or dead, and no change is slept through.
 
+use super::atomic::no_races;
 use super::membarrier::nobody_sleeps;
 use super::run::{Kernel, begin, in_time, model, mortal, pass_time, process, with_death};
 use crate::error::LockError;
@@ -44,6 +45,46 @@ fn reads_are_whole_and_in_order() {
         assert_eq!(first == second, before == after);
         other.join().expect("a process");
         assert_eq!(read(&latest).0, 3);
+    });
+}
+
+/// Nothing is written over while it is read with a share.
+#[test]
+fn readers_with_a_share_beside_one_who_only_writes() {
+    model(|| {
+        nobody_sleeps();
+        let latest = latest(1);
+        latest.memory().for_each(no_races);
+        let reader = latest.clone();
+        let other = process(1, move || {
+            let (first, before) = read(&reader);
+            let (second, after) = read(&reader);
+            assert!(first <= second && before <= after, "{first}, then {second}");
+        });
+        // So that one interruption shows a reader that writers have to help.
+        loom::thread::yield_now();
+        (1..=3).for_each(|number| write(&latest, number));
+        other.join().expect("a process");
+    });
+}
+
+#[test]
+fn what_was_written_before_a_commit_is_seen_after_its_version() {
+    model(|| {
+        nobody_sleeps();
+        let segment = Segment::anonymous().expect("a segment");
+        let first = segment.latest_with("first", 0_u64, 1).expect("a latest value");
+        let second = segment.latest_with("second", 0_u64, 1).expect("a latest value");
+        begin(&segment);
+        let (before, after, start) = (first.clone(), second.clone(), second.version());
+        let other = process(1, move || {
+            if after.version() > start {
+                assert_eq!(before.get().expect("get"), 1);
+            }
+        });
+        first.set(1).expect("set");
+        second.set(1).expect("set");
+        other.join().expect("a process");
     });
 }
 

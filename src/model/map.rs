@@ -3,6 +3,7 @@
 //! Whoever writes comes first in the order in which the checker begins: it sees no race of a load with a
 //! later store by a thread that has loaded the same word in between.
 
+use super::membarrier::nobody_sleeps;
 use super::run::{Kernel, begin, check, model, mortal, process, with_death_bounded};
 use crate::{Map, Segment};
 
@@ -68,26 +69,52 @@ fn a_cell_that_is_used_again_misleads_nobody() {
     });
 }
 
-/// The cell goes to the pool, or to another key, while a reader is on it.
+/// The cell goes to the pool, or to another key, while a reader is on it, which takes no lock.
 #[test]
 fn what_lies_behind_a_cell_that_is_used_again_is_found() {
     // Of three keys, two are in the same one of two chains; the one that came last is in front.
     for [stays, goes, comes] in [[1, 2, 3], [2, 1, 3], [1, 3, 2], [3, 1, 2], [2, 3, 1], [3, 2, 1]] {
         model(move || {
+            nobody_sleeps();
             let segment = Segment::anonymous().expect("a segment");
             let map: Map<u64, Twin> = segment.map("map", 2).expect("a map");
             set(&map, stays, 0);
-            set(&map, goes, 0);
+            set(&map, goes, 1);
             begin(&segment);
             let reader = map.clone();
             let other = process(1, move || {
-                assert_eq!(get(&reader, stays), Some(0), "an entry that stays is missed");
+                let seen = reader.look(&stays);
+                assert!(seen.is_none_or(|seen| seen == Some([0; 2])), "{seen:?} stays");
+                let seen = reader.look(&comes).flatten();
+                assert!(seen.is_none_or(|seen| seen == [3; 2]), "{seen:?} came");
             });
             remove(&map, goes);
-            set(&map, comes, 3);
+            // By one whose stores no fence of the remover's orders.
+            let third = process(2, move || set(&map, comes, 3));
+            third.join().expect("a process");
             other.join().expect("a process");
         });
     }
+}
+
+#[test]
+fn values_are_whole_and_in_order_beside_one_who_only_writes() {
+    model(|| {
+        nobody_sleeps();
+        let segment = Segment::anonymous().expect("a segment");
+        let map: Map<u64, Twin> = segment.map("map", 2).expect("a map");
+        set(&map, 1, 0);
+        begin(&segment);
+        let reader = map.clone();
+        let other = process(1, move || {
+            let seen: Vec<Twin> = (0..2).filter_map(|_| reader.look(&1).flatten()).collect();
+            assert!(seen.iter().all(|[first, second]| first == second), "torn: {seen:?}");
+            assert!(seen.is_sorted(), "{seen:?}");
+        });
+        set(&map, 1, 1);
+        set(&map, 1, 2);
+        other.join().expect("a process");
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `Pipe`: all that was sent is received before the end of file, whether the other end was closed or
 //! died; a broken pipe wakes who waits for room; who takes over.
 
+use super::membarrier::nobody_sleeps;
 use super::run::{
     Kernel, begin, check, in_time, model, mortal, pass_time, process, with_death,
     with_death_bounded,
@@ -185,6 +186,23 @@ fn a_death_that_nobody_reports() {
         let other = in_time(2, move || rest(&there.first().expect("first")));
         let all = pass_time(other);
         assert!(all == [1] || (!lived && all.is_empty()), "{all:?}");
+    });
+}
+
+/// Who has taken its end has the lock by then: it is never taken for one that is gone.
+#[test]
+fn an_end_that_is_taken_is_there() {
+    model(|| {
+        nobody_sleeps();
+        let pipe = pipe(Flow::Duplex, 0);
+        let there = pipe.clone();
+        let other = process(1, move || {
+            let end = there.second().expect("nobody has it");
+            assert!(!end.is_peer_gone());
+        });
+        let end = pipe.first().expect("nobody has it");
+        other.join().expect("a process");
+        drop(end);
     });
 }
 

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // the breakpoint instruction, setitimer
 
 use std::arch::{asm, naked_asm};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -60,6 +61,13 @@ extern "C" fn finish() {
     naked_asm!("int3", "ret")
 }
 
+/// In a process whose operation is stepped.
+static TRACED: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn is_traced() -> bool {
+    TRACED.load(Ordering::Relaxed)
+}
+
 pub(crate) struct Tracee {
     pub(crate) actor: Actor,
     /// The one that is traced: the process's first, or another one.
@@ -78,6 +86,7 @@ impl Tracee {
             ptrace::traceme().expect("traceme");
             line.say(&gettid().to_string());
             let mut operation = prepare();
+            TRACED.store(true, Ordering::Relaxed);
             breakpoint();
             operation();
             finish();

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::frame::WORD;
 use crate::layout::ByteQueueEnd;
+use crate::seam::looks;
 
 /// Where a side goes on: what its position word holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +113,7 @@ impl ByteQueueEnd {
     /// Where it is, and how many messages are behind it, modulo 2^32.
     pub(super) fn progress(&self) -> (Position, u32) {
         /// Against a side that is faster than this: then it is what was seen last.
-        const ATTEMPTS: usize = 100;
+        const ATTEMPTS: usize = looks(100);
         // Acquire: the loads in the order in which they stand here.
         let mut position = self.at(Ordering::Acquire);
         let mut messages = 0;

@@ -57,6 +57,7 @@ use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
 use crate::raw::lock::{Acquired, Release};
 use crate::raw::waiting::waits;
+use crate::seam::looks;
 use crate::segment::Segment;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located};
@@ -214,7 +215,7 @@ impl ByteQueue {
     /// How many messages there were at one moment during the call.
     fn length(&self) -> u64 {
         /// As in `progress`.
-        const ATTEMPTS: usize = 100;
+        const ATTEMPTS: usize = looks(100);
         let mut head = self.inner.head.progress();
         let mut length = 0;
         for _ in 0..ATTEMPTS {

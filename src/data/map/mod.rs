@@ -183,7 +183,7 @@ impl<K: Shared, V: Shared> Map<K, V> {
     #[must_use]
     pub fn len(&self) -> usize {
         self.settle_all();
-        let used = self.inner.pool.load(Ordering::Acquire) >> 32;
+        let used = self.inner.pool.load(Ordering::Relaxed) >> 32;
         (used as usize).min(self.shape.limit)
     }
 

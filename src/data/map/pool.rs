@@ -51,7 +51,7 @@ impl Pool<'_> {
         // chain sees that the cell left it.
         fence(Ordering::Release);
         cell.next.store(free, Ordering::Relaxed);
-        // Release: for `len`, who sees it without the lock.
+        // Release: after the link, for who looks after a death.
         self.head.pool.store(join(index, used.saturating_sub(1)), Ordering::Release);
         cell.owner.store(0, Ordering::Relaxed);
     }
@@ -96,7 +96,7 @@ impl<K: Shared, V: Shared> Map<K, V> {
         }
         stripe.pending.store(index, Ordering::Relaxed);
         cell.owner.store(number as u64 + 1, Ordering::Relaxed);
-        // Release: for `len`, who sees it without the lock.
+        // Release: after `pending` and `owner`, for who looks after a death.
         head.pool.store(join(next, used + 1), Ordering::Release);
         Ok((index, cell))
     }

@@ -110,6 +110,15 @@ impl<K: Shared, V: Shared> Map<K, V> {
         self.read_slowly(place, stripe, look)
     }
 
+    /// One look at a value, without a lock. None if that did not tell.
+    #[cfg(loom)]
+    pub(crate) fn look(&self, key: &K) -> Option<Option<V>> {
+        let place = self.place(key);
+        let stripe = self.stripe(place).ok()?;
+        let seen = Self::read_between_removals(stripe, &|| self.search(place, key))?.ok()?;
+        Some(seen.map(|bits| bits.check().expect("whole bytes")))
+    }
+
     #[inline]
     fn read_between_removals<R>(
         stripe: &MapStripe,
@@ -168,8 +177,9 @@ impl<K: Shared, V: Shared> Map<K, V> {
             if cell.hash.load(Ordering::Relaxed) == place.hash && self.key(index)?.read().are(key) {
                 return Ok(self.value(index, cell)?.map(Some));
             }
-            // Acquire: pairs with the Release in `take_out`.
-            index = cell.next.load(Ordering::Acquire);
+            // Relaxed: what lies behind a cell came before it, under the same lock, so that whoever
+            // sees this one sees it.
+            index = cell.next.load(Ordering::Relaxed);
         }
         Err(DAMAGED)
     }
@@ -334,8 +344,8 @@ impl<K: Shared, V: Shared> Map<K, V> {
         let pool = self.pool(deadline)?;
         stripe.pending.store(position.index, Ordering::Relaxed);
         let next = position.cell.next.load(Ordering::Relaxed);
-        // Release: pairs with the Acquire in `search`: what it leads to is filled. And keeps `pending`
-        // before it. This store is the commit.
+        // Release: keeps `pending` before it, for who looks after a death. What it leads to was
+        // published before. This store is the commit.
         position.link.store(next, Ordering::Release);
         Self::count_removal(stripe);
         pool.give(position.index, position.cell);

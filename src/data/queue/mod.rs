@@ -62,6 +62,7 @@ use crate::raw::deadline::Deadline;
 use crate::raw::event_count::Notify;
 use crate::raw::lock::{Acquired, Release};
 use crate::raw::waiting::waits;
+use crate::seam::looks;
 use crate::segment::Segment;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located};
@@ -152,7 +153,7 @@ impl<T> Queue<T> {
     /// How many messages there were at one moment during the call.
     fn length(&self) -> u64 {
         /// Against consumers that are faster than this: then it is what was seen last.
-        const ATTEMPTS: usize = 100;
+        const ATTEMPTS: usize = looks(100);
         let mut length = 0;
         // Acquire: the loads in the order in which they stand here.
         let mut head = self.inner.head.position.load(Ordering::Acquire);

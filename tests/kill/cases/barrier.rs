@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use nix::unistd::{Pid, gettid};
 use outlive::{Barrier, BarrierError};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::actor::sleeps;
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
@@ -76,7 +76,7 @@ fn reset(world: &World) -> Operation {
 
 /// The survivor is the other party.
 fn come_too(world: &World) {
-    drop(barrier(world).wait_timeout(DEADLINE));
+    drop(barrier(world).wait_timeout(deadline()));
 }
 
 /// Whether it was let through: 2, turned away: 1.
@@ -113,11 +113,11 @@ fn contract_last(world: &World, seen: &Seen) -> Verdict {
     let mut late = 0;
     if !broken && waiting == 1 {
         hold!(Lost, seen.completed == 0, "a complete wait let nobody through");
-        let mine = barrier.wait_timeout(DEADLINE)?;
+        let mine = barrier.wait_timeout(deadline())?;
         hold!(Lost, mine.is_leader(), "{mine:?} after the first one");
         late = 1;
     }
-    let end = std::time::Instant::now() + DEADLINE;
+    let end = std::time::Instant::now() + deadline();
     while !partner.is_finished() {
         hold!(Hung, std::time::Instant::now() < end, "the partner waits: {broken}, {waiting}");
         thread::yield_now();
@@ -165,10 +165,10 @@ fn contract_reset(world: &World, seen: &Seen) -> Verdict {
 fn usage(world: &World, rounds: usize) -> Verdict {
     let barrier = barrier(world);
     let other = thread::spawn(move || {
-        (0..rounds).try_for_each(|_| barrier.wait_timeout(DEADLINE).map(drop))
+        (0..rounds).try_for_each(|_| barrier.wait_timeout(deadline()).map(drop))
     });
     for _ in 0..rounds {
-        barrier.wait_timeout(DEADLINE)?;
+        barrier.wait_timeout(deadline())?;
     }
     other.join().expect("join")?;
     barrier.abort()?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use outlive::{Broadcast, PushError, RecvError, Slow, Start, SubscribeError, Subscriber};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{Broken, By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 const CAPACITY: usize = 4;
@@ -340,9 +340,9 @@ fn usage_of<const OVERWRITE: bool>(world: &World, rounds: usize) -> Verdict {
     let mut first = channel.subscribe(Start::Newest)?;
     let mut second = channel.subscribe(Start::Newest)?;
     for round in 0..rounds as u64 {
-        channel.publish_timeout(words(round), DEADLINE)?;
+        channel.publish_timeout(words(round), deadline())?;
         for subscriber in [&mut first, &mut second] {
-            let message = subscriber.recv_timeout(DEADLINE)?;
+            let message = subscriber.recv_timeout(deadline())?;
             hold!(Lost, message == words(round), "{message:?} in round {round}");
         }
     }

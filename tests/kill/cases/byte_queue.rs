@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use outlive::{BytePushError, ByteQueue, PopError};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{Broken, By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 /// Four frames, and one word more: so the fifth is behind a padding.
@@ -114,7 +114,7 @@ fn make_room_if_full(world: &World) {
 }
 
 fn provide(world: &World) {
-    queue(world).push_timeout(&message(FREED), DEADLINE).expect("push");
+    queue(world).push_timeout(&message(FREED), deadline()).expect("push");
 }
 
 fn wait_for_message(world: &World) -> u64 {
@@ -281,8 +281,8 @@ fn usage(world: &World, rounds: usize) -> Verdict {
     let queue = queue(world);
     let longest = vec![7; queue.max_message()];
     for round in 0..rounds as u64 {
-        queue.push_timeout(&message(round), DEADLINE)?;
-        let popped = number(&queue.pop_timeout(DEADLINE)?)?;
+        queue.push_timeout(&message(round), deadline())?;
+        let popped = number(&queue.pop_timeout(deadline())?)?;
         hold!(Lost, popped == round, "{popped} in round {round}");
         // The whole capacity is there, at every place.
         queue.try_push(&longest)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use outlive::{Condvar, LockError, Mutex, MutexGuard};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 /// Tokens that there are, and that were ever given.
@@ -26,7 +26,7 @@ impl Place {
     }
 
     fn lock(self) -> Result<MutexGuard<'static, Tokens>, LockError> {
-        self.mutex.lock_timeout(DEADLINE).or_else(LockError::recover)
+        self.mutex.lock_timeout(deadline()).or_else(LockError::recover)
     }
 
     fn give(self) -> Result<(), LockError> {
@@ -51,7 +51,7 @@ impl Place {
     }
 
     fn take_at_last(self) -> Result<(), LockError> {
-        while !self.take(DEADLINE)? {}
+        while !self.take(deadline())? {}
         Ok(())
     }
 }
@@ -132,7 +132,7 @@ fn usage(world: &World, rounds: usize) -> Verdict {
     let place = Place::of(world);
     for _ in 0..rounds {
         place.give()?;
-        hold!(Hung, place.take(DEADLINE)?, "given, and not taken");
+        hold!(Hung, place.take(deadline())?, "given, and not taken");
         place.condvar.notify_all()?;
     }
     hold!(Lost, !place.take(Duration::ZERO)?, "more than was given");

@@ -5,7 +5,7 @@
 
 use outlive::{Array, Counter, Value};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 type Books = [u64; 5];
@@ -60,7 +60,7 @@ fn value_repair(world: &World) -> Operation {
 }
 
 fn value_wait(world: &World) -> u64 {
-    drop(value(world).lock_timeout(DEADLINE).expect("the waiter's lock"));
+    drop(value(world).lock_timeout(deadline()).expect("the waiter's lock"));
     0
 }
 
@@ -87,7 +87,7 @@ fn value_usage(world: &World, rounds: usize) -> Verdict {
     let value = value(world);
     let start = value.get()?[0];
     for round in 1..=rounds as u64 {
-        drop(value.lock_timeout(DEADLINE)?);
+        drop(value.lock_timeout(deadline())?);
         value.update(add)?;
         let now = value.get()?;
         hold!(Lost, now == [start + round; 5], "{now:?} after {round} more than {start}");
@@ -113,7 +113,7 @@ fn counter_repair(world: &World) -> Operation {
 }
 
 fn counter_wait(world: &World) -> u64 {
-    drop(counter(world).lock_timeout(DEADLINE).expect("the waiter's lock"));
+    drop(counter(world).lock_timeout(deadline()).expect("the waiter's lock"));
     0
 }
 
@@ -131,7 +131,7 @@ fn counter_usage(world: &World, rounds: usize) -> Verdict {
     let counter = counter(world);
     let start = counter.get();
     for _ in 0..rounds {
-        drop(counter.lock_timeout(DEADLINE)?);
+        drop(counter.lock_timeout(deadline())?);
         counter.add(1)?;
     }
     let now = counter.get();
@@ -155,7 +155,7 @@ fn array_repair(world: &World) -> Operation {
 }
 
 fn array_wait(world: &World) -> u64 {
-    drop(array(world).lock_timeout(DEADLINE).expect("the waiter's lock"));
+    drop(array(world).lock_timeout(deadline()).expect("the waiter's lock"));
     0
 }
 
@@ -180,7 +180,7 @@ fn array_contract(world: &World, seen: &Seen) -> Verdict {
 fn array_usage(world: &World, rounds: usize) -> Verdict {
     let array = array(world);
     for round in 0..rounds as u64 {
-        drop(array.lock_timeout(DEADLINE)?);
+        drop(array.lock_timeout(deadline())?);
         array.write(1, &[[round; 3]; 5])?;
         let all = array.to_vec()?;
         hold!(Torn, all[1..6] == [[round; 3]; 5], "{all:?} in round {round}");
@@ -225,7 +225,7 @@ fn words_contract(world: &World, seen: &Seen) -> Verdict {
 fn words_usage(world: &World, rounds: usize) -> Verdict {
     let words = words(world);
     for round in 0..rounds as u32 {
-        drop(words.lock_timeout(DEADLINE)?);
+        drop(words.lock_timeout(deadline())?);
         words.set(3, round)?;
         let now = words.get(3)?;
         hold!(Lost, now == round, "{now} in round {round}");

@@ -2,7 +2,7 @@
 
 use outlive::{Event, Reset};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 fn event(world: &World) -> &'static Event {
@@ -52,7 +52,7 @@ fn usage(world: &World, rounds: usize) -> Verdict {
     let event = event(world);
     for _ in 0..rounds {
         event.set()?;
-        hold!(Hung, event.wait_timeout(DEADLINE)?, "set, and not passed");
+        hold!(Hung, event.wait_timeout(deadline())?, "set, and not passed");
     }
     hold!(Lost, !event.is_set(), "set once more than it was");
     Ok(())

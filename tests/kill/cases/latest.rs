@@ -2,7 +2,7 @@
 
 use outlive::{Latest, Shared};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 /// Read without a share, and with one.
@@ -148,7 +148,7 @@ fn usage(world: &World, rounds: usize) -> Verdict {
     alive(large, rounds)?;
     let since = small.version();
     small.update(add)?;
-    small.wait_changed_timeout(since, DEADLINE)?;
+    small.wait_changed_timeout(since, deadline())?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use outlive::{List, ListInsertError};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{Broken, By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 type Element = [u64; 3];
@@ -87,7 +87,7 @@ fn repair(world: &World) -> Operation {
 }
 
 fn wait(world: &World) -> u64 {
-    drop(list(world).lock_timeout(DEADLINE).expect("the waiter's lock"));
+    drop(list(world).lock_timeout(deadline()).expect("the waiter's lock"));
     0
 }
 

@@ -4,7 +4,7 @@ use std::thread::JoinHandle;
 
 use outlive::{Acceptor, ConnectError, Listener, ListenerOptions, PipeRecvError, Segment};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 /// What a waiter says.
@@ -35,7 +35,7 @@ fn setup_alone(world: &World) {
 fn connect(world: &World) -> Operation {
     let listener = listener(world);
     Box::new(move || {
-        let end = listener.connect_timeout(DEADLINE).expect("connect");
+        let end = listener.connect_timeout(deadline()).expect("connect");
         let _broken = end.send_bytes(b"hello");
         std::mem::forget(end);
     })
@@ -73,7 +73,7 @@ fn close(world: &World) -> Operation {
 fn let_in(world: &World) {
     let held = world.held.borrow();
     let acceptor = held.as_ref().and_then(|held| held.downcast_ref::<Acceptor>());
-    drop(acceptor.expect("an acceptor").accept_timeout(DEADLINE));
+    drop(acceptor.expect("an acceptor").accept_timeout(deadline()));
 }
 
 type Connecting = JoinHandle<Result<(), ConnectError>>;
@@ -83,7 +83,7 @@ fn come(world: &World) {
     let listener = listener(world);
     let client: Connecting = std::thread::spawn(move || {
         let end = listener.connect()?;
-        let end_of_file = end.recv_bytes_timeout(DEADLINE);
+        let end_of_file = end.recv_bytes_timeout(deadline());
         assert_eq!(end_of_file, Err(PipeRecvError::Eof));
         Ok(())
     });
@@ -103,7 +103,7 @@ fn free(world: &World, _seen: &Seen) -> Verdict {
     let listener = listener(world);
     let waiting = std::time::Instant::now();
     // A thread of this process's may be about to hear of the death.
-    while listener.connections() > 0 && waiting.elapsed() < DEADLINE {
+    while listener.connections() > 0 && waiting.elapsed() < deadline() {
         std::thread::yield_now();
     }
     let (connections, acceptors) = (listener.connections(), listener.acceptors());
@@ -123,7 +123,7 @@ fn usage(world: &World, rounds: usize) -> Verdict {
         for round in 0..rounds {
             let mut ends = Vec::new();
             for _ in 0..places {
-                let end = theirs.connect_timeout(DEADLINE).map_err(|error| error.to_string())?;
+                let end = theirs.connect_timeout(deadline()).map_err(|error| error.to_string())?;
                 end.send_bytes(&round.to_ne_bytes()).map_err(|error| error.to_string())?;
                 ends.push(end);
             }
@@ -133,13 +133,13 @@ fn usage(world: &World, rounds: usize) -> Verdict {
     for round in 0..rounds {
         let mut ends = Vec::new();
         for _ in 0..places {
-            let end = acceptor.accept_timeout(DEADLINE)?;
-            let received = end.recv_bytes_timeout(DEADLINE)?;
+            let end = acceptor.accept_timeout(deadline())?;
+            let received = end.recv_bytes_timeout(deadline())?;
             hold!(Lost, received == round.to_ne_bytes(), "{received:?} in round {round}");
             ends.push(end);
         }
         for end in ends {
-            let received = end.recv_bytes_timeout(DEADLINE);
+            let received = end.recv_bytes_timeout(deadline());
             hold!(Lost, received == Err(PipeRecvError::Eof), "{received:?} in round {round}");
         }
     }

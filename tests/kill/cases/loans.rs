@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use outlive::{LoanError, LoanHandle, LoanPool, Loaned, PoolLayout, PopError, Queue, ReceiveError};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{Broken, By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 const CHUNKS: usize = 6;
@@ -223,10 +223,10 @@ fn reclaimed(world: &World, seen: &Seen) -> Verdict {
 fn usage(world: &World, rounds: usize) -> Verdict {
     let objects @ (pool, queue) = objects(world);
     for round in 0..rounds as u64 {
-        let loan = pool.loan_timeout(content(round), DEADLINE)?;
+        let loan = pool.loan_timeout(content(round), deadline())?;
         let sent = loan.send_to(queue).is_ok();
         hold!(Lost, sent, "not sent in round {round}");
-        let received = pool.receive_from_timeout::<Content>(queue, DEADLINE)?;
+        let received = pool.receive_from_timeout::<Content>(queue, deadline())?;
         let found = number(&received)?;
         hold!(Lost, found == round, "{found} in round {round}");
     }
@@ -236,7 +236,7 @@ fn usage(world: &World, rounds: usize) -> Verdict {
 fn usage_closed(world: &World, rounds: usize) -> Verdict {
     let objects @ (pool, _) = objects(world);
     for round in 0..rounds as u64 {
-        let handle = pool.loan_timeout(content(round), DEADLINE)?.send();
+        let handle = pool.loan_timeout(content(round), deadline())?.send();
         let found = number(&*pool.receive::<Content>(handle)?)?;
         hold!(Lost, found == round, "{found} in round {round}");
     }

@@ -3,7 +3,7 @@
 use nix::sys::signal::{Signal, raise};
 use outlive::{LockError, Mutex, MutexGuard};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::actor::Actor;
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
@@ -17,7 +17,7 @@ pub(super) fn mutex(world: &World) -> &'static Mutex<Words> {
 
 /// Takes the lock, mending what a dead owner left.
 pub(super) fn take(mutex: &'static Mutex<Words>) -> Result<Guard, LockError<Guard>> {
-    match mutex.lock_timeout(DEADLINE) {
+    match mutex.lock_timeout(deadline()) {
         Err(LockError::OwnerDied(mut guard)) => {
             let most = guard[0];
             guard.fill(most);
@@ -95,7 +95,7 @@ pub(super) fn contract(world: &World, seen: &Seen) -> Verdict {
     let effects = seen.effects();
     hold!(Torn, died || state.iter().all(|word| *word == state[0]), "{state:?} without OwnerDied");
     hold!(Lost, effects.contains(&state[0]), "{state:?}, not {effects:?}");
-    *mutex.lock_timeout(DEADLINE)? = [0; 4];
+    *mutex.lock_timeout(deadline())? = [0; 4];
     Ok(())
 }
 
@@ -108,7 +108,7 @@ pub(super) fn contract_twice(world: &World, seen: &Seen) -> Verdict {
 pub(super) fn usage(world: &World, rounds: usize) -> Verdict {
     let mutex = mutex(world);
     for _ in 0..rounds {
-        let mut guard = mutex.lock_timeout(DEADLINE)?;
+        let mut guard = mutex.lock_timeout(deadline())?;
         let before = *guard;
         add(&mut guard);
         hold!(Torn, before.iter().all(|word| *word == before[0]), "{before:?}");

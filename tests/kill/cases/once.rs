@@ -2,7 +2,7 @@
 
 use outlive::{LockError, Once, OnceValue};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 type Words = [u64; 4];
@@ -81,7 +81,7 @@ fn called(world: &World, seen: &Seen) -> Verdict {
 
 fn use_value(world: &World, rounds: usize) -> Verdict {
     let value = value(world);
-    let found = value.wait_timeout(DEADLINE)?;
+    let found = value.wait_timeout(deadline())?;
     for _ in 0..rounds {
         let again = value.get_or_init(|| [0; 4])?;
         hold!(Lost, again == found, "{found:?}, then {again:?}");
@@ -92,13 +92,13 @@ fn use_value(world: &World, rounds: usize) -> Verdict {
 
 fn use_once(world: &World, rounds: usize) -> Verdict {
     let once = once(world);
-    once.wait_timeout(DEADLINE)?;
+    once.wait_timeout(deadline())?;
     for _ in 0..rounds {
         let mut ran = false;
         once.call_once(|| ran = true)?;
         hold!(Lost, !ran, "run twice");
     }
-    hold!(Leaked, once.wait_timeout(DEADLINE) == Ok::<(), LockError>(()), "not done any more");
+    hold!(Leaked, once.wait_timeout(deadline()) == Ok::<(), LockError>(()), "not done any more");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use outlive::{Pipe, PipeEnd, PipeRecvError, PipeSendError};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{Broken, By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 /// Four messages in each direction.
@@ -152,7 +152,7 @@ fn wait_for_room(world: &World) -> u64 {
 }
 
 fn wait_for_first(world: &World) -> u64 {
-    let taken = pipe(world).take_timeout(outlive::Side::First, DEADLINE);
+    let taken = pipe(world).take_timeout(outlive::Side::First, deadline());
     drop(taken.expect("the first end"));
     END
 }
@@ -169,7 +169,7 @@ fn make_room(world: &World) {
 fn provide(world: &World) {
     let first = pipe(world).first().expect("the first end");
     // The one that waited for it may have been killed meanwhile.
-    let _broken = first.send_bytes_timeout(&message(FREED), DEADLINE);
+    let _broken = first.send_bytes_timeout(&message(FREED), deadline());
 }
 
 /// Both ends, which nobody has any more: the kernel has reported the death by the time that it is known.
@@ -288,8 +288,8 @@ fn usage(world: &World, rounds: usize) -> Verdict {
     let longest = vec![7; first.max_message()];
     for round in 0..rounds as u64 {
         for (from, to) in [(&first, &second), (&second, &first)] {
-            from.send_bytes_timeout(&message(round), DEADLINE)?;
-            let received = number(&to.recv_bytes_timeout(DEADLINE)?)?;
+            from.send_bytes_timeout(&message(round), deadline())?;
+            let received = number(&to.recv_bytes_timeout(deadline())?)?;
             hold!(Lost, received == round, "{received} in round {round}");
             from.try_send_bytes(&longest)?;
             hold!(Lost, to.try_recv_bytes()? == longest, "round {round}");

@@ -4,7 +4,7 @@ use std::ffi::CString;
 
 use outlive::{Array, Value};
 
-use super::{DEADLINE, mutex};
+use super::{deadline, mutex};
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 const LENGTH: usize = 3;
@@ -86,8 +86,8 @@ fn wait(world: &World) -> u64 {
 /// Sleeps on the first lock from before the operation on, and takes the others after it.
 fn wait_many(world: &World) -> u64 {
     let first = wait(world);
-    let second = value(world).lock_timeout(DEADLINE).expect("the waiter's lock")[0];
-    first + second + array(world).lock_timeout(DEADLINE).expect("the waiter's lock")[0]
+    let second = value(world).lock_timeout(deadline()).expect("the waiter's lock")[0];
+    first + second + array(world).lock_timeout(deadline()).expect("the waiter's lock")[0]
 }
 
 /// The operation changes nothing.
@@ -106,7 +106,8 @@ fn contract_many(world: &World, seen: &Seen) -> Verdict {
 
 fn usage_many(world: &World, rounds: usize) -> Verdict {
     for _ in 0..rounds {
-        let sum = value(world).lock_timeout(DEADLINE)?[1] + array(world).lock_timeout(DEADLINE)?[1];
+        let sum =
+            value(world).lock_timeout(deadline())?[1] + array(world).lock_timeout(deadline())?[1];
         hold!(Torn, sum == 0, "{sum} was never committed");
     }
     mutex::usage(world, rounds)

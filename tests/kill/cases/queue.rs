@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use outlive::{OnDeath, PopError, PushError, Queue};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 const CAPACITY: usize = 4;
@@ -61,7 +61,7 @@ fn make_room(world: &World) {
 }
 
 fn provide(world: &World) {
-    queue(world).push_timeout(FREED, DEADLINE).expect("push");
+    queue(world).push_timeout(FREED, deadline()).expect("push");
 }
 
 fn wait_for_message(world: &World) -> u64 {
@@ -211,8 +211,8 @@ fn closed<const OLD: u64>(world: &World, seen: &Seen) -> Verdict {
 fn usage(world: &World, rounds: usize) -> Verdict {
     let queue = queue(world);
     for round in 0..rounds as u64 {
-        queue.push_timeout(round, DEADLINE)?;
-        let popped = queue.pop_timeout(DEADLINE)?;
+        queue.push_timeout(round, deadline())?;
+        let popped = queue.pop_timeout(deadline())?;
         hold!(Lost, popped == round, "{popped} in round {round}");
     }
     // The whole capacity is there.

@@ -3,7 +3,7 @@
 use nix::sys::signal::{Signal, raise};
 use outlive::{LockError, ReentrantMutex, ReentrantMutexGuard};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::actor::Actor;
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
@@ -17,7 +17,7 @@ fn mutex(world: &World) -> &'static ReentrantMutex<Words> {
 
 /// Takes the lock, mending what a dead owner left.
 fn take(mutex: &'static ReentrantMutex<Words>) -> Result<Guard, LockError> {
-    match mutex.lock_timeout(DEADLINE) {
+    match mutex.lock_timeout(deadline()) {
         Err(LockError::OwnerDied(guard)) => {
             let [first, _] = guard.get();
             guard.set([first; 2]);

@@ -4,7 +4,7 @@
 use nix::sys::signal::{Signal, raise};
 use outlive::{LockError, RwLock, RwLockUpgradableGuard, RwLockWriteGuard};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::actor::Actor;
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
@@ -18,7 +18,7 @@ fn lock(world: &World) -> &'static RwLock<Words> {
 
 /// The lock for writing, with what a dead writer left mended.
 fn take(lock: &'static RwLock<Words>) -> Result<Writer, LockError<Writer>> {
-    match lock.write_timeout(DEADLINE) {
+    match lock.write_timeout(deadline()) {
         Err(LockError::OwnerDied(mut guard)) => {
             mend(&mut guard);
             Ok(guard)
@@ -41,7 +41,7 @@ fn add(guard: &mut Writer) {
 
 /// A word that was read, whoever died.
 fn look(lock: &'static RwLock<Words>) -> u64 {
-    match lock.read_timeout(DEADLINE) {
+    match lock.read_timeout(deadline()) {
         Ok(guard) => {
             assert!(guard.iter().all(|word| *word == guard[0]), "torn: {guard:?}");
             guard[0]
@@ -53,14 +53,14 @@ fn look(lock: &'static RwLock<Words>) -> u64 {
 
 /// Upgradable, and told of nothing that cannot be mended.
 fn upgradable(lock: &'static RwLock<Words>) -> RwLockUpgradableGuard<'static, Words> {
-    match lock.upgradable_read_timeout(DEADLINE) {
+    match lock.upgradable_read_timeout(deadline()) {
         Ok(guard) | Err(LockError::OwnerDied(guard)) => guard,
         Err(error) => panic!("{error:?}"),
     }
 }
 
 fn become_writer(guard: RwLockUpgradableGuard<'static, Words>) -> Writer {
-    let mut guard = guard.upgrade_timeout(DEADLINE).expect("upgrade");
+    let mut guard = guard.upgrade_timeout(deadline()).expect("upgrade");
     if guard.is_inconsistent() {
         mend(&mut guard);
     }
@@ -234,11 +234,11 @@ fn untouched(world: &World, _seen: &Seen) -> Verdict {
 fn usage(world: &World, rounds: usize) -> Verdict {
     let lock = lock(world);
     for _ in 0..rounds {
-        let before = *lock.read_timeout(DEADLINE)?;
+        let before = *lock.read_timeout(deadline())?;
         hold!(Torn, before.iter().all(|word| *word == before[0]), "{before:?}");
-        let guard = lock.upgradable_read_timeout(DEADLINE)?;
+        let guard = lock.upgradable_read_timeout(deadline())?;
         hold!(Lost, *guard == before, "{before:?}, then {:?}", *guard);
-        let mut guard = guard.upgrade_timeout(DEADLINE)?;
+        let mut guard = guard.upgrade_timeout(deadline())?;
         add(&mut guard);
     }
     Ok(())

@@ -4,7 +4,7 @@
 use nix::sys::signal::{Signal, raise};
 use outlive::{Permit, Semaphore};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::actor::Actor;
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
@@ -123,7 +123,7 @@ fn contract_forgotten(world: &World, seen: &Seen) -> Verdict {
 fn usage(world: &World, rounds: usize) -> Verdict {
     let semaphore = semaphore(world);
     for round in 0..rounds {
-        let permit = semaphore.acquire_timeout(DEADLINE)?;
+        let permit = semaphore.acquire_timeout(deadline())?;
         if round % 4 == 0 {
             permit.forget()?;
             semaphore.release(1)?;

@@ -8,7 +8,7 @@ use outlive::{
     ServiceOptions,
 };
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 const CLIENTS: usize = 4;
@@ -271,11 +271,11 @@ fn usage(world: &World, rounds: usize) -> Verdict {
     let (server, client) = (service.server()?, service.client()?);
     for round in 0..rounds {
         let asked = (round % 100) as u8;
-        let pending = client.send_timeout(&bytes(asked), DEADLINE)?;
-        let mut request = server.accept_timeout(DEADLINE)?;
+        let pending = client.send_timeout(&bytes(asked), deadline())?;
+        let mut request = server.accept_timeout(deadline())?;
         hold!(Lost, number(&request) == Some(asked), "{:?} in round {round}", &*request);
         request.reply(&bytes(asked + 1))?;
-        let reply = pending.wait_timeout(DEADLINE)?;
+        let reply = pending.wait_timeout(deadline())?;
         hold!(Lost, number(&reply) == Some(asked + 1), "{reply:?} in round {round}");
     }
     drop((server, client));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use outlive::{Consumer, PopError, Producer, PushError, RoleError, Spsc};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{Broken, By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 const CAPACITY: usize = 4;
@@ -231,12 +231,12 @@ fn wait_for_room(world: &World) -> u64 {
 }
 
 fn wait_for_producer(world: &World) -> u64 {
-    drop(ring(world).producer_timeout(DEADLINE).expect("the role of the dead"));
+    drop(ring(world).producer_timeout(deadline()).expect("the role of the dead"));
     NOTHING
 }
 
 fn wait_for_consumer(world: &World) -> u64 {
-    drop(ring(world).consumer_timeout(DEADLINE).expect("the role of the dead"));
+    drop(ring(world).consumer_timeout(deadline()).expect("the role of the dead"));
     NOTHING
 }
 
@@ -436,12 +436,12 @@ fn closed<const OLD: u64>(world: &World, seen: &Seen) -> Verdict {
 fn usage(world: &World, rounds: usize) -> Verdict {
     let (mut producer, mut consumer) = released(world)?;
     for round in 0..rounds as u64 {
-        producer.push_timeout(round, DEADLINE)?;
-        let popped = consumer.pop_timeout(DEADLINE)?;
+        producer.push_timeout(round, deadline())?;
+        let popped = consumer.pop_timeout(deadline())?;
         hold!(Lost, popped == round, "{popped} in round {round}");
         let several = [round, round + 1, round + 2];
         if round.is_multiple_of(2) {
-            producer.push_slice_timeout(&several, DEADLINE)?;
+            producer.push_slice_timeout(&several, deadline())?;
         } else {
             producer.try_write_chunk(3)?.fill(several);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use outlive::{PopError, PushError, Redeliver, Task, TaskQueue, TaskQueueOptions};
 
-use super::DEADLINE;
+use super::deadline;
 use crate::case::{Broken, By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 const CAPACITY: usize = 4;
@@ -297,11 +297,11 @@ fn closed<const OLD: u64>(world: &World, seen: &Seen) -> Verdict {
 fn usage(world: &World, rounds: usize) -> Verdict {
     let queue = queue(world);
     for round in 0..rounds as u64 {
-        queue.push_timeout(words(round), DEADLINE)?;
-        let task = queue.pop_timeout(DEADLINE)?;
+        queue.push_timeout(words(round), deadline())?;
+        let task = queue.pop_timeout(deadline())?;
         hold!(Lost, *task == words(round), "{task:?} in round {round}");
         task.done()?;
-        queue.join_timeout(DEADLINE)?;
+        queue.join_timeout(deadline())?;
     }
     is_whole(queue)
 }

@@ -2,7 +2,7 @@
 
 use outlive::{Event, Queue, Reset, Waitable, wait_any};
 
-use super::{DEADLINE, mutex};
+use super::{deadline, mutex};
 use crate::case::{By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 fn event(world: &World) -> Event {
@@ -45,7 +45,7 @@ fn pass(world: &World) -> u64 {
 fn await_lock(world: &World) -> u64 {
     let available = mutex::mutex(world).available();
     let event = event(world);
-    let first = wait_any(&[&event, &available], Some(DEADLINE)).expect("the waiter's wait");
+    let first = wait_any(&[&event, &available], Some(deadline())).expect("the waiter's wait");
     first.expect("the lock of the dead") as u64
 }
 
@@ -65,14 +65,14 @@ fn usage(world: &World, rounds: usize) -> Verdict {
     let available = mutex.available();
     for _ in 0..rounds {
         event.set()?;
-        let first = wait_any(&[&readable, &event], Some(DEADLINE))?;
+        let first = wait_any(&[&readable, &event], Some(deadline()))?;
         hold!(Hung, first == Some(1), "{first:?}, and the event is set");
         event.clear()?;
         queue.try_push(1)?;
-        let first = wait_any(&[&event, &readable], Some(DEADLINE))?;
+        let first = wait_any(&[&event, &readable], Some(deadline()))?;
         hold!(Hung, first == Some(1), "{first:?}, and there is a message");
         queue.try_pop()?;
-        let first = wait_any(&[&event, &available], Some(DEADLINE))?;
+        let first = wait_any(&[&event, &available], Some(deadline()))?;
         hold!(Hung, first == Some(1), "{first:?}, and the lock is free");
     }
     mutex::usage(world, rounds)
