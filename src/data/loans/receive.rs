@@ -112,6 +112,11 @@ impl LoanPool {
     /// # Errors
     ///
     /// Those of [`receive`](Self::receive) but for what concerns the content.
+    ///
+    /// # Crash behaviour
+    ///
+    /// Discarded or not. With [`Queue::pop_with`], a process that is killed in between leaves the handle
+    /// in the queue: for the next consumer it is [`Stale`](ReceiveError::Stale).
     pub fn discard(&self, handle: LoanHandle) -> Result<(), ReceiveError> {
         let held = self.take_sent(handle)?;
         held.chunk.set(held.chunk.state().received());
