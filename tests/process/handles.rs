@@ -136,12 +136,13 @@ type Dialogue =
 
 /// The other side of each.
 fn answer((tasks, map, loans, sent, pipe, listener, service): Dialogue) {
+    // Before anything that the starter waits for: who connects or calls where nobody listens hears so.
+    let (acceptor, server) = (listener.acceptor().unwrap(), service.server().unwrap());
     tasks.pop().unwrap().done().unwrap();
     map.insert(1, 2).unwrap();
     loans.loan_copy(&[2_u8]).unwrap().send_to(&sent).map_err(drop).unwrap();
     pipe.second().unwrap().send_bytes(b"two").unwrap();
-    listener.acceptor().unwrap().accept().unwrap().send_bytes(b"two").unwrap();
-    let server = service.server().unwrap();
+    acceptor.accept().unwrap().send_bytes(b"two").unwrap();
     server.accept().unwrap().reply(b"two").unwrap();
 }
 
