@@ -10,6 +10,7 @@ mod array;
 mod broadcast;
 mod byte_queue;
 mod counter;
+mod driver;
 mod latest;
 mod list;
 mod listener;

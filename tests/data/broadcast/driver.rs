@@ -6,8 +6,8 @@ use outlive::{
     Broadcast, PushError, RecvError, Segment, Slow, Start, SubscribeError, Subscriber, wait_any,
 };
 
-use crate::observe::{await_sleep, idle, thread_id};
-use crate::support::{Peer, listen, say};
+use crate::driver::{self, Role, obey};
+use crate::observe::idle;
 
 /// How many subscribers the channel has places for.
 pub(crate) const PLACES: usize = 3;
@@ -107,52 +107,26 @@ pub(crate) fn run(arguments: &[String]) {
     let segment = Segment::open(&arguments[0]).expect("open");
     let channel = segment.find("b").expect("find");
     let mut ends = Ends { channel, subscriber: None };
-    say(&thread_id().to_string());
-    while let Some(line) = listen() {
-        let mut words = line.split(' ');
-        let command = words.next().expect("a command");
-        let mut number = || words.next().map_or(0, |word| word.parse().expect("a number"));
-        let (message, limit) = (number(), Duration::from_millis(number()));
-        say("going");
-        let answer = ends.run(command, message, limit);
-        say(&answer);
-    }
+    obey(|command, words| {
+        let (message, limit) = (words.number(), words.limit());
+        ends.run(command, message, limit)
+    });
 }
 
 /// The parent's end.
-pub(crate) struct Driver {
-    pub(crate) peer: Peer,
-    pub(crate) thread: u32,
+pub(crate) type Driver = driver::Driver<Named>;
+
+pub(crate) enum Named {}
+
+impl Role for Named {
+    const NAME: &'static str = "broadcast driver";
 }
 
 impl Driver {
-    pub(crate) fn new(segment: &str) -> Self {
-        let mut peer = Peer::spawn("broadcast driver", &[segment]);
-        let thread = peer.hear().parse().expect("a thread id");
-        Self { peer, thread }
-    }
-
     /// One that subscribes, to what comes from now on.
     pub(crate) fn subscribed(segment: &str) -> Self {
         let mut driver = Self::new(segment);
         driver.does("newest", "subscribed");
         driver
-    }
-
-    fn start(&mut self, command: &str) {
-        self.peer.tell(command);
-        self.peer.expect("going");
-    }
-
-    /// Has a command started that has to block, and waits until it does.
-    pub(crate) fn block(&mut self, command: &str) {
-        self.start(command);
-        await_sleep(self.thread);
-    }
-
-    #[track_caller]
-    pub(crate) fn does(&mut self, command: &str, answer: &str) {
-        self.start(command);
-        self.peer.expect(answer);
     }
 }

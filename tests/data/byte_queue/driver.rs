@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use outlive::{BytePushError, ByteQueue, PopError, Segment, wait_any};
 
-use crate::observe::{await_sleep, await_stop, idle, thread_id};
-use crate::support::{Peer, listen, say};
+use crate::driver::{self, Role, obey};
+use crate::observe::idle;
+use crate::support::{listen, say};
 
 /// A segment with a byte queue `q`, and its name.
 pub(crate) fn queue(what: &str, capacity: usize) -> (Segment, ByteQueue, String) {
@@ -57,15 +58,11 @@ fn hold(queue: &ByteQueue, command: &str, text: &str) -> String {
 pub(crate) fn run(arguments: &[String]) {
     let segment = Segment::open(&arguments[0]).expect("open");
     let queue: ByteQueue = segment.find("q").expect("find");
-    say(&thread_id().to_string());
-    while let Some(line) = listen() {
-        let mut words = line.split(' ');
-        let command = words.next().expect("a command");
-        let text = words.next().unwrap_or_default();
-        let number: u64 = words.next().map_or(0, |word| word.parse().expect("a number"));
+    obey(|command, words| {
+        let text = words.text();
+        let number = words.number();
         let limit = Duration::from_millis(number);
-        say("going");
-        say(&match command {
+        match command {
             "push" => pushed(queue.push(text.as_bytes())),
             "try-push" => pushed(queue.try_push(text.as_bytes())),
             "push-timeout" => pushed(queue.push_timeout(text.as_bytes(), limit)),
@@ -78,8 +75,8 @@ pub(crate) fn run(arguments: &[String]) {
             "idle-pop" => idle(|| drop(queue.pop_timeout(limit))),
             "idle-push" => idle(|| drop(queue.push_timeout(text.as_bytes(), limit))),
             other => panic!("no command {other:?}"),
-        });
-    }
+        }
+    });
 }
 
 fn ready(outcome: Result<Option<usize>, outlive::WaitError>) -> String {
@@ -87,47 +84,18 @@ fn ready(outcome: Result<Option<usize>, outlive::WaitError>) -> String {
 }
 
 /// The parent's end.
-pub(crate) struct Driver {
-    pub(crate) peer: Peer,
-    thread: u32,
+pub(crate) type Driver = driver::Driver<Named>;
+
+pub(crate) enum Named {}
+
+impl Role for Named {
+    const NAME: &'static str = "byte queue driver";
 }
 
 impl Driver {
-    pub(crate) fn new(segment: &str) -> Self {
-        let mut peer = Peer::spawn("byte queue driver", &[segment]);
-        let thread = peer.hear().parse().expect("a thread id");
-        Self { peer, thread }
-    }
-
-    pub(crate) fn start(&mut self, command: &str) {
-        self.peer.tell(command);
-        self.peer.expect("going");
-    }
-
-    /// Has a command started that has to block, and waits until it does.
-    pub(crate) fn block(&mut self, command: &str) {
-        self.start(command);
-        await_sleep(self.thread);
-    }
-
-    #[track_caller]
-    pub(crate) fn does(&mut self, command: &str, answer: &str) {
-        self.start(command);
-        self.peer.expect(answer);
-    }
-
     /// Ends what `read` or `grant` holds.
     pub(crate) fn gives_up(&mut self, how: &str) {
         self.peer.tell(how);
         self.peer.expect("given up");
-    }
-
-    pub(crate) fn stop(&self) {
-        self.peer.signal(nix::sys::signal::Signal::SIGSTOP);
-        await_stop(self.thread);
-    }
-
-    pub(crate) fn go_on(&self) {
-        self.peer.signal(nix::sys::signal::Signal::SIGCONT);
     }
 }

@@ -6,9 +6,9 @@ use outlive::{
     AcceptError, Acceptor, ConnectError, Listener, ListenerOptions, PipeEnd, Segment, wait_any,
 };
 
-use crate::observe::{idle, thread_id};
-use crate::pipe::driver::{Driver, act};
-use crate::support::{listen, say};
+use crate::driver::{self, Role, obey};
+use crate::observe::idle;
+use crate::pipe::driver::act;
 
 /// A segment with a listener `l`, and its name.
 pub(crate) fn listener(what: &str, connections: usize) -> (Segment, Listener, String) {
@@ -95,21 +95,23 @@ impl Ends {
 pub(crate) fn run(arguments: &[String]) {
     let listener = Segment::open(&arguments[0]).expect("open").find("l").expect("find");
     let mut ends = Ends { listener, acceptor: None, end: None };
-    say(&thread_id().to_string());
-    while let Some(line) = listen() {
-        let mut words = line.split(' ');
-        let command = words.next().expect("a command");
-        let text = words.next().unwrap_or_default();
-        let number = words.next().map_or(0, |word| word.parse().expect("a number"));
-        say("going");
-        let answer = ends.run(command, text, number);
-        say(&answer);
-    }
+    obey(|command, words| {
+        let (text, number) = (words.text(), words.number());
+        ends.run(command, text, number)
+    });
 }
 
 /// The parent's end.
+pub(crate) type Driver = driver::Driver<Named>;
+
+pub(crate) enum Named {}
+
+impl Role for Named {
+    const NAME: &'static str = "listener driver";
+}
+
 pub(crate) fn start(segment: &str) -> Driver {
-    Driver::start_as("listener driver", segment)
+    Driver::new(segment)
 }
 
 /// One that accepts.

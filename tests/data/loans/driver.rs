@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use outlive::{Loan, LoanError, LoanHandle, LoanPool, Loaned, PoolLayout, Queue, Segment};
 
-use crate::observe::{await_sleep, idle, thread_id};
-use crate::support::{Peer, listen, say};
+use crate::driver::{self, Role, obey};
+use crate::observe::idle;
+use crate::support::say;
 
 /// A segment with a pool `p`, a queue `q` of 4 of its handles, and its name.
 pub(crate) fn pool(
@@ -41,13 +42,10 @@ pub(crate) fn run(arguments: &[String]) {
     let queue: Queue<LoanHandle> = segment.find("q").expect("find");
     let mut loans: Vec<Loan<'_, [u8]>> = Vec::new();
     let mut loaned: Vec<Loaned<'_, [u8]>> = Vec::new();
-    say(&thread_id().to_string());
-    while let Some(line) = listen() {
-        let (command, number) = line.split_once(' ').unwrap_or((&line, "0"));
-        let number: u64 = number.parse().expect("a number");
+    obey(|command, words| {
+        let number = words.number();
         let limit = Duration::from_millis(number);
-        say("going");
-        say(&match command {
+        match command {
             "loan" => told(pool.loan_bytes(number as usize), &mut loans),
             "visit" => {
                 drop(pool.loan_bytes(number as usize).expect("loan"));
@@ -108,37 +106,15 @@ pub(crate) fn run(arguments: &[String]) {
             }
             "idle-loan" => idle(|| drop(pool.loan_bytes_timeout(1, limit))),
             other => panic!("no command {other:?}"),
-        });
-    }
+        }
+    });
 }
 
 /// The parent's end.
-pub(crate) struct Driver {
-    pub(crate) peer: Peer,
-    thread: u32,
-}
+pub(crate) type Driver = driver::Driver<Named>;
 
-impl Driver {
-    pub(crate) fn new(segment: &str) -> Self {
-        let mut peer = Peer::spawn("loans driver", &[segment]);
-        let thread = peer.hear().parse().expect("a thread id");
-        Self { peer, thread }
-    }
+pub(crate) enum Named {}
 
-    pub(crate) fn start(&mut self, command: &str) {
-        self.peer.tell(command);
-        self.peer.expect("going");
-    }
-
-    /// Has a command started that has to block, and waits until it does.
-    pub(crate) fn block(&mut self, command: &str) {
-        self.start(command);
-        await_sleep(self.thread);
-    }
-
-    #[track_caller]
-    pub(crate) fn does(&mut self, command: &str, answer: &str) {
-        self.start(command);
-        self.peer.expect(answer);
-    }
+impl Role for Named {
+    const NAME: &'static str = "loans driver";
 }

@@ -6,8 +6,9 @@ use outlive::{
     Pipe, PipeEnd, PipeRecvError, PipeSendError, RoleError, Segment, Side, WaitError, wait_any,
 };
 
-use crate::observe::{await_sleep, idle, thread_id};
-use crate::support::{Peer, listen, say};
+use crate::driver::{self, Role, obey};
+use crate::observe::idle;
+use crate::support::{listen, say};
 
 /// A segment with a duplex pipe `p`, and its name.
 pub(crate) fn pipe(what: &str, capacity: usize) -> (Segment, Pipe, String) {
@@ -82,13 +83,9 @@ pub(crate) fn act(end: &PipeEnd, command: &str, text: &str, number: u64) -> Stri
 pub(crate) fn run(arguments: &[String]) {
     let pipe: Pipe = Segment::open(&arguments[0]).expect("open").find("p").expect("find");
     let mut end: Option<PipeEnd> = None;
-    say(&thread_id().to_string());
-    while let Some(line) = listen() {
-        let mut words = line.split(' ');
-        let command = words.next().expect("a command");
-        let text = words.next().unwrap_or_default();
-        let number: u64 = words.next().map_or(0, |word| word.parse().expect("a number"));
-        say("going");
+    obey(|command, words| {
+        let text = words.text();
+        let number = words.number();
         let mut keep = |taken: Result<PipeEnd, RoleError>| match taken {
             Ok(taken) => {
                 end = Some(taken);
@@ -98,7 +95,7 @@ pub(crate) fn run(arguments: &[String]) {
             Err(error) => format!("{error:?}"),
         };
         let limit = Duration::from_millis(number);
-        let answer = match command {
+        match command {
             "first" => keep(pipe.first()),
             "second" => keep(pipe.second()),
             "first-timeout" => keep(pipe.take_timeout(Side::First, limit)),
@@ -107,49 +104,24 @@ pub(crate) fn run(arguments: &[String]) {
                 "dropped".to_owned()
             }
             _ => act(end.as_ref().expect("an end"), command, text, number),
-        };
-        say(&answer);
-    }
+        }
+    });
 }
 
 /// The parent's end.
-pub(crate) struct Driver {
-    pub(crate) peer: Peer,
-    pub(crate) thread: u32,
+pub(crate) type Driver = driver::Driver<Named>;
+
+pub(crate) enum Named {}
+
+impl Role for Named {
+    const NAME: &'static str = "pipe driver";
 }
 
 impl Driver {
-    pub(crate) fn new(segment: &str) -> Self {
-        Self::start_as("pipe driver", segment)
-    }
-
-    pub(crate) fn start_as(role: &str, segment: &str) -> Self {
-        let mut peer = Peer::spawn(role, &[segment]);
-        let thread = peer.hear().parse().expect("a thread id");
-        Self { peer, thread }
-    }
-
     /// One that has an end.
     pub(crate) fn with(segment: &str, end: &str) -> Self {
         let mut driver = Self::new(segment);
         driver.does(end, "taken");
         driver
-    }
-
-    pub(crate) fn start(&mut self, command: &str) {
-        self.peer.tell(command);
-        self.peer.expect("going");
-    }
-
-    /// Has a command started that has to block, and waits until it does.
-    pub(crate) fn block(&mut self, command: &str) {
-        self.start(command);
-        await_sleep(self.thread);
-    }
-
-    #[track_caller]
-    pub(crate) fn does(&mut self, command: &str, answer: &str) {
-        self.start(command);
-        self.peer.expect(answer);
     }
 }

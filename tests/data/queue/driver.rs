@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use outlive::{PopError, PushError, Queue, Segment};
 
-use crate::observe::{await_sleep, await_stop, idle, thread_id};
-use crate::support::{Peer, listen, say};
+use crate::driver::{self, Role, obey};
+use crate::observe::idle;
 
 /// A segment with a queue `q`, and its name.
 pub(crate) fn queue(what: &str, capacity: usize) -> (Segment, Queue<u64>, String) {
@@ -29,14 +29,9 @@ fn popped(outcome: Result<u64, PopError>) -> String {
 pub(crate) fn run(arguments: &[String]) {
     let segment = Segment::open(&arguments[0]).expect("open");
     let queue: Queue<u64> = segment.find("q").expect("find");
-    say(&thread_id().to_string());
-    while let Some(line) = listen() {
-        let mut words = line.split(' ');
-        let command = words.next().expect("a command");
-        let mut number = || words.next().map_or(0, |word| word.parse().expect("a number"));
-        let (first, limit) = (number(), Duration::from_millis(number()));
-        say("going");
-        say(&match command {
+    obey(|command, words| {
+        let (first, limit) = (words.number(), words.limit());
+        match command {
             "push" => pushed(queue.push(first)),
             "try-push" => pushed(queue.try_push(first)),
             "push-timeout" => pushed(queue.push_timeout(first, limit)),
@@ -46,46 +41,15 @@ pub(crate) fn run(arguments: &[String]) {
             "idle-pop" => idle(|| drop(queue.pop_timeout(Duration::from_millis(first)))),
             "idle-push" => idle(|| drop(queue.push_timeout(0, Duration::from_millis(first)))),
             other => panic!("no command {other:?}"),
-        });
-    }
+        }
+    });
 }
 
 /// The parent's end.
-pub(crate) struct Driver {
-    pub(crate) peer: Peer,
-    thread: u32,
-}
+pub(crate) type Driver = driver::Driver<Named>;
 
-impl Driver {
-    pub(crate) fn new(segment: &str) -> Self {
-        let mut peer = Peer::spawn("queue driver", &[segment]);
-        let thread = peer.hear().parse().expect("a thread id");
-        Self { peer, thread }
-    }
+pub(crate) enum Named {}
 
-    pub(crate) fn start(&mut self, command: &str) {
-        self.peer.tell(command);
-        self.peer.expect("going");
-    }
-
-    /// Has a command started that has to block, and waits until it does.
-    pub(crate) fn block(&mut self, command: &str) {
-        self.start(command);
-        await_sleep(self.thread);
-    }
-
-    #[track_caller]
-    pub(crate) fn does(&mut self, command: &str, answer: &str) {
-        self.start(command);
-        self.peer.expect(answer);
-    }
-
-    pub(crate) fn stop(&self) {
-        self.peer.signal(nix::sys::signal::Signal::SIGSTOP);
-        await_stop(self.thread);
-    }
-
-    pub(crate) fn go_on(&self) {
-        self.peer.signal(nix::sys::signal::Signal::SIGCONT);
-    }
+impl Role for Named {
+    const NAME: &'static str = "queue driver";
 }

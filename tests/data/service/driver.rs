@@ -7,8 +7,9 @@ use outlive::{
     wait_any,
 };
 
-use crate::observe::{await_sleep, idle, thread_id};
-use crate::support::{Peer, listen, say};
+use crate::driver::{self, Role, obey};
+use crate::observe::idle;
+use crate::support::{listen, say};
 
 /// For requests and replies of up to 20 bytes, two clients, two servers and three requests at a time.
 pub(crate) fn options(redeliver: Redeliver) -> ServiceOptions {
@@ -97,31 +98,23 @@ pub(crate) fn run(arguments: &[String]) {
     let segment = Segment::open(&arguments[0]).expect("open");
     let service: Service = segment.find("s").expect("find");
     let mut ends = Ends::default();
-    say(&thread_id().to_string());
-    while let Some(line) = listen() {
-        let mut words = line.split(' ');
-        let command = words.next().expect("a command");
-        let text = words.next().map_or("", |text| if text == "-" { "" } else { text });
-        let limit: u64 = words.next().map_or(0, |word| word.parse().expect("a number"));
-        say("going");
-        let answer = ends.run(&service, command, text, Duration::from_millis(limit));
-        say(&answer);
-    }
+    obey(|command, words| {
+        let text = Some(words.text()).filter(|text| *text != "-").unwrap_or_default();
+        let limit = words.limit();
+        ends.run(&service, command, text, limit)
+    });
 }
 
 /// The parent's end.
-pub(crate) struct Driver {
-    pub(crate) peer: Peer,
-    pub(crate) thread: u32,
+pub(crate) type Driver = driver::Driver<Named>;
+
+pub(crate) enum Named {}
+
+impl Role for Named {
+    const NAME: &'static str = "service driver";
 }
 
 impl Driver {
-    fn new(segment: &str) -> Self {
-        let mut peer = Peer::spawn("service driver", &[segment]);
-        let thread = peer.hear().parse().expect("a thread id");
-        Self { peer, thread }
-    }
-
     pub(crate) fn client(segment: &str) -> Self {
         let mut driver = Self::new(segment);
         driver.does("client", "ready");
@@ -132,23 +125,6 @@ impl Driver {
         let mut driver = Self::new(segment);
         driver.does("server", "ready");
         driver
-    }
-
-    fn start(&mut self, command: &str) {
-        self.peer.tell(command);
-        self.peer.expect("going");
-    }
-
-    /// Has a command started that has to block, and waits until it does.
-    pub(crate) fn block(&mut self, command: &str) {
-        self.start(command);
-        await_sleep(self.thread);
-    }
-
-    #[track_caller]
-    pub(crate) fn does(&mut self, command: &str, answer: &str) {
-        self.start(command);
-        self.peer.expect(answer);
     }
 
     /// A server accepts a request that is there, and keeps it in its hands.

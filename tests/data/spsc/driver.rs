@@ -6,8 +6,9 @@ use outlive::{
     Consumer, PopError, Producer, PushError, RoleError, Segment, Spsc, Waitable, wait_any,
 };
 
-use crate::observe::{await_sleep, idle, thread_id};
-use crate::support::{Peer, listen, say};
+use crate::driver::{self, Role, obey};
+use crate::observe::idle;
+use crate::support::{listen, say};
 
 /// A segment with a ring `r`, and its name.
 pub(crate) fn ring(what: &str, capacity: usize) -> (Segment, Spsc<u64>, String) {
@@ -158,59 +159,33 @@ pub(crate) fn run(arguments: &[String]) {
     let segment = Segment::open(&arguments[0]).expect("open");
     let ring = segment.find("r").expect("find");
     let mut ends = Ends { ring, producer: None, consumer: None };
-    say(&thread_id().to_string());
-    while let Some(line) = listen() {
-        let mut words = line.split(' ');
-        let command = words.next().expect("a command");
-        let mut number = || words.next().map_or(0, |word| word.parse().expect("a number"));
-        let (number, limit): (u64, u64) = (number(), number());
+    obey(|command, words| {
+        let (number, limit) = (words.number(), words.number());
         let time = Duration::from_millis(limit);
-        say("going");
-        let answer = match ends.role(command, time) {
+        match ends.role(command, time) {
             Some(answer) => answer,
             None => ends
                 .chunk(command, number, limit as usize)
                 .unwrap_or_else(|| ends.message(command, number, time)),
-        };
-        say(&answer);
-    }
+        }
+    });
 }
 
 /// The parent's end.
-pub(crate) struct Driver {
-    pub(crate) peer: Peer,
-    pub(crate) thread: u32,
+pub(crate) type Driver = driver::Driver<Named>;
+
+pub(crate) enum Named {}
+
+impl Role for Named {
+    const NAME: &'static str = "spsc driver";
 }
 
 impl Driver {
-    pub(crate) fn new(segment: &str) -> Self {
-        let mut peer = Peer::spawn("spsc driver", &[segment]);
-        let thread = peer.hear().parse().expect("a thread id");
-        Self { peer, thread }
-    }
-
     /// One that has an end.
     pub(crate) fn with(segment: &str, role: &str) -> Self {
         let mut driver = Self::new(segment);
         driver.does(role, "taken");
         driver
-    }
-
-    pub(crate) fn start(&mut self, command: &str) {
-        self.peer.tell(command);
-        self.peer.expect("going");
-    }
-
-    /// Has a command started that has to block, and waits until it does.
-    pub(crate) fn block(&mut self, command: &str) {
-        self.start(command);
-        await_sleep(self.thread);
-    }
-
-    #[track_caller]
-    pub(crate) fn does(&mut self, command: &str, answer: &str) {
-        self.start(command);
-        self.peer.expect(answer);
     }
 
     /// Ends the chunk that it holds.

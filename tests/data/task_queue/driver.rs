@@ -7,8 +7,8 @@ use outlive::{
     wait_any,
 };
 
-use crate::observe::{await_sleep, idle, thread_id};
-use crate::support::{Peer, listen, say};
+use crate::driver::{self, Role, obey};
+use crate::observe::idle;
 
 /// A segment with a queue `t`, and its name.
 pub(crate) fn queue(
@@ -112,45 +112,17 @@ pub(crate) fn run(arguments: &[String]) {
     let segment = Segment::open(&arguments[0]).expect("open");
     let queue: TaskQueue<u64> = segment.find("t").expect("find");
     let mut worker = Worker { queue: &queue, tasks: Vec::new() };
-    say(&thread_id().to_string());
-    while let Some(line) = listen() {
-        let mut words = line.split(' ');
-        let command = words.next().expect("a command");
-        let mut number = || words.next().map_or(0, |word| word.parse().expect("a number"));
-        let (task, limit) = (number(), Duration::from_millis(number()));
-        say("going");
-        let answer = worker.run(command, task, limit);
-        say(&answer);
-    }
+    obey(|command, words| {
+        let (task, limit) = (words.number(), words.limit());
+        worker.run(command, task, limit)
+    });
 }
 
 /// The parent's end.
-pub(crate) struct Driver {
-    pub(crate) peer: Peer,
-    pub(crate) thread: u32,
-}
+pub(crate) type Driver = driver::Driver<Named>;
 
-impl Driver {
-    pub(crate) fn new(segment: &str) -> Self {
-        let mut peer = Peer::spawn("task queue driver", &[segment]);
-        let thread = peer.hear().parse().expect("a thread id");
-        Self { peer, thread }
-    }
+pub(crate) enum Named {}
 
-    fn start(&mut self, command: &str) {
-        self.peer.tell(command);
-        self.peer.expect("going");
-    }
-
-    /// Has a command started that has to block, and waits until it does.
-    pub(crate) fn block(&mut self, command: &str) {
-        self.start(command);
-        await_sleep(self.thread);
-    }
-
-    #[track_caller]
-    pub(crate) fn does(&mut self, command: &str, answer: &str) {
-        self.start(command);
-        self.peer.expect(answer);
-    }
+impl Role for Named {
+    const NAME: &'static str = "task queue driver";
 }
