@@ -25,6 +25,7 @@ roles! {
     "create-unwritable": permissions::create_unwritable,
     "reader": readers::reader,
     "anonymous-child": anonymous::child,
+    "cut-short": anonymous::cut_short,
     "read-only-child": anonymous::read_only_child,
     "create-objects": directory::create_objects,
     "churn-objects": directory::churn_objects,
