@@ -3,11 +3,14 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
-use super::futex;
-use super::run::{
-    Kernel, begin, check, in_time, model, mortal, pass_time, process, with_death_bounded,
+use super::{Arrival, Barrier, BarrierError, Deadline, State, Verdict, shares};
+use crate::model::futex;
+use crate::model::membarrier::nobody_sleeps;
+use crate::model::run::{
+    Kernel, begin, check, in_time, let_others_go_first, model, mortal, pass_time, process,
+    with_death, with_death_bounded,
 };
-use crate::{Barrier, BarrierError, Segment, Waiting};
+use crate::{Segment, Waiting};
 
 fn barrier(parties: usize) -> Barrier {
     let segment = Segment::anonymous().expect("a segment");
@@ -39,6 +42,102 @@ fn two_meet_twice() {
         let theirs = other.join().expect("a process");
         assert_eq!(theirs.0.index() + first.index(), 1);
         assert_eq!(theirs.1.index() + second.index(), 1);
+    });
+}
+
+/// A word that nothing but what is modelled orders.
+type Word = Arc<loom::sync::atomic::AtomicU32>;
+
+fn word() -> Word {
+    Arc::new(loom::sync::atomic::AtomicU32::new(0))
+}
+
+/// Of parties that do not sleep: no fence helps.
+fn restless(parties: usize) -> Barrier {
+    let barrier = barrier(parties).with_waiting(Waiting::Spin);
+    nobody_sleeps();
+    barrier
+}
+
+/// Of two parties, this one has come: what it finds as long as the other one does `work`. It takes no
+/// lock meanwhile.
+fn while_waiting(work: impl FnOnce(Barrier) + 'static, look: impl FnOnce(Verdict)) {
+    let barrier = restless(2);
+    let theirs = barrier.clone();
+    let Ok(Arrival::Here(mut party)) = barrier.enter(true, Deadline::NEVER) else {
+        panic!("it is the first one");
+    };
+    let other = process(1, move || work(theirs));
+    let_others_go_first();
+    look(barrier.verdict(&party));
+    other.join().expect("a process");
+    assert_eq!(barrier.verdict(&party), Some(Ok(())));
+    party.released = true;
+}
+
+#[test]
+fn what_was_done_before_is_seen_by_who_is_let_through() {
+    model(|| {
+        let done = word();
+        let also = done.clone();
+        let work = move |barrier: Barrier| {
+            // Twice: after it has let others run, loom shows no thread what that one saw before.
+            also.store(1, Ordering::Relaxed);
+            also.store(2, Ordering::Relaxed);
+            barrier.wait().expect("wait");
+        };
+        while_waiting(work, |verdict| {
+            if verdict.is_some() {
+                assert_eq!(done.load(Ordering::Relaxed), 2);
+            }
+        });
+    });
+}
+
+#[test]
+fn who_was_let_through_is_not_held_up_by_what_comes_after() {
+    model(|| {
+        let work = |barrier: Barrier| {
+            barrier.wait().expect("wait");
+            barrier.abort().expect("abort");
+        };
+        while_waiting(work, |verdict| assert_ne!(verdict, Some(Err(BarrierError::Broken))));
+    });
+}
+
+#[test]
+fn what_was_done_before_it_was_aborted_is_seen() {
+    model(|| {
+        let barrier = restless(2);
+        let (theirs, done) = (barrier.clone(), word());
+        let also = done.clone();
+        let other = process(1, move || {
+            also.store(1, Ordering::Relaxed);
+            theirs.abort().expect("abort");
+        });
+        if barrier.is_broken() {
+            assert_eq!(done.load(Ordering::Relaxed), 1);
+        }
+        other.join().expect("a process");
+    });
+}
+
+/// Who finds a party dead finds out as well whether that broke the barrier.
+#[test]
+fn a_death_that_is_seen_is_judged_at_once() {
+    with_death(|mortality| {
+        let barrier = restless(2);
+        let theirs = barrier.clone();
+        let dying = mortal(1, &mortality, Kernel::Reports, move || {
+            theirs.wait_timeout(core::time::Duration::ZERO).map(drop)
+        });
+        let_others_go_first();
+        let died = barrier.shares().any(|share| shares::state(share) == State::Dead);
+        let broken = barrier.is_broken();
+        dying.join().expect("a process");
+        if died {
+            assert_eq!(broken, barrier.is_broken());
+        }
     });
 }
 

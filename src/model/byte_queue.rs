@@ -5,8 +5,8 @@
 use super::atomic::no_races;
 use super::membarrier::nobody_sleeps;
 use super::run::{
-    Kernel, begin, check, in_time, model, mortal, pass_time, process, with_death,
-    with_death_bounded,
+    Kernel, begin, check, in_time, let_others_go_first, model, mortal, pass_time, process,
+    with_death, with_death_bounded,
 };
 use crate::{BytePushError, ByteQueue, PopError, Segment};
 
@@ -47,12 +47,6 @@ fn pop(queue: &ByteQueue) -> u64 {
 
 fn rest(queue: &ByteQueue) -> Vec<u64> {
     std::iter::from_fn(|| queue.try_pop().ok()).map(|bytes| number(&bytes)).collect()
-}
-
-/// Everybody else goes on until they sleep. (The checker would come to that by itself only where it
-/// sees a race: an access of another thread that is followed by one of the same thread hides it.)
-fn let_others_sleep() {
-    (0..4).for_each(|_| loom::thread::yield_now());
 }
 
 #[test]
@@ -122,7 +116,7 @@ fn room_for_several() {
             let queue = queue.clone();
             process(number, move || queue.push(&[]).expect("push"))
         });
-        let_others_sleep();
+        let_others_go_first();
         assert_eq!(queue.pop(), Ok(vec![1; 8]));
         others.into_iter().for_each(|other| other.join().expect("a process"));
         assert_eq!(queue.len(), 3);
@@ -240,7 +234,7 @@ fn a_message_that_is_kept_wakes_the_next_consumer() {
             Err(error) => assert_eq!(error, PopError::Closed),
         });
         let other = process(2, move || pop(&popping));
-        let_others_sleep();
+        let_others_go_first();
         push(&queue, 1);
         assert_eq!(other.join().expect("a process"), 1);
         queue.close().expect("close");

@@ -1,9 +1,14 @@
 //! Publication: who finds a live entry finds its fields and the object complete, whatever was in
 //! that entry before, and wherever a creator died. Part of `segment::directory`.
 
-use super::{Deadline, FREE, GENERATION, LIVE, REMOVED, STATE, Snapshot};
-use crate::layout::{Entry, FirstPage};
-use crate::model::run::{Kernel, begin_with, model, mortal, process, with_death};
+use super::{Deadline, Directory, FREE, GENERATION, LIVE, REMOVED, STATE, Snapshot, is_free};
+use crate::Segment;
+use crate::layout::{BLOCK_ENTRIES, Block, Entry, FIRST_ENTRIES, FIRST_PAGE, FirstPage};
+use crate::model::membarrier::nobody_sleeps;
+use crate::model::run::{
+    Kernel, begin_with, begin_within, check, let_others_go_first, model, mortal, process,
+    with_death,
+};
 use crate::raw::lock::{Acquired, Release};
 use crate::seam::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -88,6 +93,7 @@ fn find(page: Page) -> Option<u64> {
 fn a_live_entry_and_its_object_are_complete() {
     model(|| {
         let page = page();
+        nobody_sleeps();
         let other = process(1, move || create(page, 1));
         if find(page).is_some() {
             assert_eq!(payload(page).load(Ordering::Relaxed), 1, "an object half made");
@@ -103,6 +109,8 @@ fn an_entry_used_again_is_not_mixed_with_what_it_was() {
     model(|| {
         let page = page();
         create(page, 1);
+        // Who finds takes no lock: no fence helps.
+        nobody_sleeps();
         let other = process(1, move || {
             remove_and_free(page);
             create(page, 2);
@@ -135,5 +143,38 @@ fn a_death_of_a_creator() {
         let found = find(page);
         assert!(found.is_some(), "no object after two creations, {lived}");
         assert_eq!(payload(page).load(Ordering::Relaxed), found.expect("an object"));
+    });
+}
+
+/// Who sees a further block of entries sees it empty, whatever lay there before.
+#[test]
+fn a_block_that_was_added_is_whole() {
+    check(1, || {
+        let segment = Segment::anonymous().expect("a segment");
+        let attachment = &segment.attachment;
+        let block = attachment.at::<Block>(FIRST_PAGE).expect("room");
+        block.next.store(1, Ordering::Relaxed);
+        block.entries.iter().for_each(|entry| entry.state.store(LIVE, Ordering::Relaxed));
+        let page = attachment.at::<FirstPage>(0).expect("a page");
+        // Loom is to know the sizes of its words.
+        let entries = page.entries.iter().chain(&block.entries);
+        entries.for_each(|entry| assert!(entry.snapshot().is_some()));
+        let base = attachment.base().addr().get();
+        drop(Directory::of(attachment).lock("").expect("the lock"));
+        begin_within(base..base + FIRST_PAGE as usize + size_of::<Block>());
+        nobody_sleeps();
+        let theirs = segment.clone();
+        let other = process(1, move || {
+            let directory = Directory::of(&theirs.attachment);
+            let _locked = directory.lock("").expect("the lock");
+            let chain = directory.chain().expect("a chain");
+            directory.grow(&chain, "").expect("room");
+        });
+        let_others_go_first();
+        let seen = Directory::of(attachment).chain().expect("a chain");
+        assert!(seen.entries.iter().all(|(_, entry)| is_free(entry)));
+        other.join().expect("a process");
+        let grown = Directory::of(attachment).chain().expect("a chain");
+        assert_eq!(grown.entries.len(), FIRST_ENTRIES + BLOCK_ENTRIES);
     });
 }

@@ -33,8 +33,6 @@ mod weaken;
 #[cfg(test)]
 mod array;
 #[cfg(test)]
-mod barrier;
-#[cfg(test)]
 mod broadcast;
 #[cfg(test)]
 mod byte_queue;

@@ -1,6 +1,7 @@
 //! Runs a model.
 #![allow(unsafe_code)] // memory for structures
 
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -76,10 +77,15 @@ impl Mortality {
 
 /// From here on everything in the segment is modelled.
 pub(crate) fn begin(segment: &Segment) {
-    process::be(0, None);
     let range = segment.object_range();
     let end = atomic::last_used(range.clone()) + AHEAD;
-    atomic::freeze(range.start..end.min(range.end));
+    begin_within(range.start..end.min(range.end));
+}
+
+/// From here on everything at these addresses is modelled, and may be accessed.
+pub(crate) fn begin_within(range: Range<usize>) {
+    process::be(0, None);
+    atomic::freeze(range);
 }
 
 /// Room for what an object's initialisation does not touch.
@@ -94,6 +100,12 @@ pub(crate) fn process<R: 'static>(
         process::be(number, None);
         work()
     })
+}
+
+/// Everybody else goes on until they sleep or end. (The checker would come to that by itself only where
+/// it sees a race: an access of another thread that is followed by one of the same thread hides it.)
+pub(crate) fn let_others_go_first() {
+    (0..4).for_each(|_| loom::thread::yield_now());
 }
 
 /// Whether the kernel sees a death.
@@ -178,8 +190,7 @@ pub(crate) fn begin_with<L: Plain>(prepare: impl FnOnce(&L)) -> &'static L {
     // SAFETY: large enough and aligned to 64; a Plain structure is valid for any bytes.
     let structure = unsafe { &*room.cast::<L>() };
     prepare(structure);
-    process::be(0, None);
     let start = room as usize;
-    atomic::freeze(start..start + size_of::<L>());
+    begin_within(start..start + size_of::<L>());
     structure
 }

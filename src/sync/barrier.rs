@@ -54,6 +54,10 @@ use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located, Series};
 use crate::shared::Shared;
 
+#[cfg(all(test, loom))]
+#[path = "../model/barrier.rs"]
+mod model;
+
 /// A place where so many parties wait for one another. Opened by name: [`Segment::barrier`].
 ///
 /// ```
