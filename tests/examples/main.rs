@@ -59,3 +59,23 @@ fn the_loans_example_hands_frames_on_and_survives_a_kill() {
     assert!(text.contains("Another one has read 54 frames."), "{text}");
     assert!(text.contains("4 of 4 chunks are free, 1 came back from the dead."), "{text}");
 }
+
+#[test]
+fn the_service_example_answers_everybody_and_survives_a_kill() {
+    for _ in 0..5 {
+        let said = lines("service", &[]);
+        let expected = [
+            "the first server has 42, and is killed",
+            "clients that were told that their server had died: 1",
+            "300 requests, each with its own reply",
+        ];
+        assert_eq!(said, expected);
+    }
+}
+
+#[cfg(feature = "async")]
+#[test]
+fn the_async_example_goes_on_while_it_waits() {
+    let said = lines("async_tasks", &[]);
+    assert_eq!(said, ["tick 1", "tick 2", "tick 3", "the sum of 1 to 1000: 500500"]);
+}
