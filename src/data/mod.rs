@@ -13,6 +13,7 @@ mod listener;
 mod loans;
 mod map;
 mod namespace;
+mod overtaken;
 mod pipe;
 mod queue;
 mod queue_end;

@@ -20,6 +20,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use crate::data::overtaken;
 use crate::error::LockError;
 use crate::layout;
 use crate::raw::bytes::{self, Slot};
@@ -27,7 +28,6 @@ use crate::raw::deadline::Deadline;
 use crate::raw::lock::{Acquired, Release};
 use crate::raw::waiting::{tells_holder, waits};
 use crate::seam::atomic::fence;
-use crate::seam::looks;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Extent, Located};
 use crate::shared::Shared;
@@ -104,21 +104,23 @@ const OPTIMISTIC: usize = 128;
 
 impl<T: Shared> Value<T> {
     /// The last committed value. Takes no lock, and does not wait for one who holds it; only if
-    /// others commit faster than the value can be read, it takes the lock for once. While this
-    /// thread holds a guard, it is still the value before.
+    /// others commit faster than the value can be read, it takes the lock for once. While this thread
+    /// holds a guard, it is still the value before.
     ///
     /// # Errors
     ///
     /// [`Corrupt`](LockError::Corrupt) if the bytes are not a `T`, and rarely those of
-    /// [`lock`](Self::lock).
+    /// [`lock`](Self::lock), or [`TimedOut`](LockError::TimedOut) after ten seconds in which it was
+    /// overtaken and got no lock either.
     #[inline]
     pub fn get(&self) -> Result<T, LockError> {
-        for _ in 0..looks(OPTIMISTIC) {
-            if let Some(bits) = self.read_committed() {
-                return bits.check().ok_or(INVALID);
-            }
-        }
-        self.get_slowly()
+        let whole = |bits: bytes::Unchecked<T>| bits.check().ok_or(INVALID);
+        overtaken::read(
+            &self.inner,
+            OPTIMISTIC,
+            || self.read_committed().map(whole),
+            |deadline| Ok(self.guard(self.acquire(deadline)?)?.draft),
+        )
     }
 
     /// None if a commit came in between.
@@ -131,22 +133,6 @@ impl<T: Shared> Value<T> {
         // predecessor's version would be seen here.
         fence(Ordering::Acquire);
         (self.inner.version.load(Ordering::Relaxed) == version).then_some(bits)
-    }
-
-    /// Writers commit faster than the value can be read.
-    #[cold]
-    fn get_slowly(&self) -> Result<T, LockError> {
-        if self.inner.is_writable() {
-            return Ok(self.lock()?.draft);
-        }
-        let deadline = Deadline::after(Duration::from_secs(10));
-        while deadline.remaining().is_some() {
-            if let Some(bits) = self.read_committed() {
-                return bits.check().ok_or(INVALID);
-            }
-            thread::yield_now();
-        }
-        Err(LockError::TimedOut { holder: None })
     }
 
     #[inline]

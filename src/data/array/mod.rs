@@ -33,6 +33,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use crate::data::overtaken;
 use crate::error::{ArrayError, LockError};
 use crate::layout;
 use crate::raw::bytes;
@@ -40,7 +41,6 @@ use crate::raw::deadline::Deadline;
 use crate::raw::lock::{Acquired, Release};
 use crate::raw::waiting::{tells_holder, waits};
 use crate::seam::atomic::fence;
-use crate::seam::looks;
 use crate::segment::object::{Mechanics, Misfit, ObjectKind};
 use crate::segment::region::{Elements, Extent, Located};
 use crate::shared::Shared;
@@ -101,9 +101,6 @@ const INVALID: LockError = LockError::Corrupt { what: "an element" };
 /// How often a reader that writers overtake looks again before it takes the lock.
 const OPTIMISTIC: usize = 32;
 
-/// How long a reader without the right to lock waits for a moment without changes.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 impl<T: Shared> Array<T> {
     /// How many elements there are.
     #[must_use]
@@ -138,7 +135,9 @@ impl<T: Shared> Array<T> {
     /// # Errors
     ///
     /// [`OutOfBounds`](ArrayError::OutOfBounds), and [`Corrupt`](LockError::Corrupt) if the bytes
-    /// are not a `T`.
+    /// are not a `T`. Of larger elements than a word, rarely those of [`lock`](Self::lock), or
+    /// [`TimedOut`](LockError::TimedOut) after ten seconds in which one that changes the array was
+    /// stopped, or it was overtaken and got no lock either.
     #[inline]
     pub fn get(&self, index: usize) -> Result<T, ArrayError> {
         self.range(index, 1)?;
@@ -191,26 +190,19 @@ impl<T: Shared> Array<T> {
 
     /// Reads while nothing changes.
     fn consistently<R>(&self, read: impl Fn() -> Result<R, LockError>) -> Result<R, LockError> {
-        for _ in 0..looks(OPTIMISTIC) {
-            if let Some(result) = self.read_between_changes(&read) {
-                return result;
-            }
-        }
-        if let Ok(node) = self.inner.writable() {
-            // Whoever was at it may be dead: the lock makes this process the one that mends.
-            self.acquire(node, self.inner.forever())?;
-            let result = read();
-            node.lock.unlock(Release::Clean);
-            return result;
-        }
-        let deadline = Deadline::after(PATIENCE);
-        while deadline.remaining().is_some() {
-            if let Some(result) = self.read_between_changes(&read) {
-                return result;
-            }
-            thread::yield_now();
-        }
-        Err(LockError::TimedOut { holder: None })
+        overtaken::read(
+            &self.inner,
+            OPTIMISTIC,
+            || self.read_between_changes(&read),
+            |deadline| {
+                let node = self.inner.writable()?;
+                // Whoever was at it may be dead: the lock makes this process the one that mends.
+                self.acquire(node, deadline)?;
+                let result = read();
+                node.lock.unlock(Release::Clean);
+                result
+            },
+        )
     }
 
     pub(crate) fn read_between_changes<R>(&self, read: &impl Fn() -> R) -> Option<R> {

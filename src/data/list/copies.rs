@@ -2,29 +2,20 @@
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::Duration;
 
 use super::{DAMAGED, INVALID, List};
+use crate::data::overtaken;
 use crate::error::LockError;
 use crate::layout;
 use crate::raw::bytes::Unchecked;
 use crate::raw::deadline::Deadline;
 use crate::raw::lock::{Acquired, Release};
 use crate::seam::atomic::fence;
-use crate::seam::looks;
 use crate::segment::region::Elements;
 use crate::shared::Shared;
 
 /// How often a reader that writers overtake looks again before it takes the lock.
 const OPTIMISTIC: usize = 32;
-
-/// How long such a reader waits for the lock before it looks again: nothing changes any more if its
-/// holder was stopped.
-const MOMENT: Duration = Duration::from_millis(10);
-
-/// How long it tries both.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// `differing` that names all elements there can be.
 const ALL: u64 = (u32::MAX as u64) << 32;
@@ -48,12 +39,15 @@ impl<T: Shared> List<T> {
     /// Reads the elements, of which there are so many, as they are at one moment.
     #[inline]
     pub(super) fn read<R>(&self, look: impl Fn(&Elements<T>, usize) -> R) -> Result<R, LockError> {
-        for _ in 0..looks(OPTIMISTIC) {
-            if let Some(seen) = self.read_committed(&look) {
-                return seen;
-            }
-        }
-        self.read_slowly(look)
+        overtaken::read(
+            &self.inner,
+            OPTIMISTIC,
+            || self.read_committed(&look),
+            |deadline| {
+                let writer = self.writer(deadline)?;
+                Ok(look(writer.elements(), writer.length()?))
+            },
+        )
     }
 
     /// None if a commit came in between.
@@ -69,32 +63,6 @@ impl<T: Shared> List<T> {
         // predecessor's version would be seen here.
         fence(Ordering::Acquire);
         (self.inner.version.load(Ordering::Relaxed) == version).then_some(seen)
-    }
-
-    /// Writers commit faster than the list can be read.
-    #[cold]
-    fn read_slowly<R>(&self, look: impl Fn(&Elements<T>, usize) -> R) -> Result<R, LockError> {
-        let deadline = Deadline::after(PATIENCE);
-        loop {
-            if self.inner.is_writable() {
-                // In a model, moments are not the same in all executions.
-                let moment =
-                    if cfg!(loom) { self.inner.forever() } else { self.inner.within(MOMENT) };
-                match self.writer(moment) {
-                    Ok(writer) => return Ok(look(writer.elements(), writer.length()?)),
-                    Err(LockError::TimedOut { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            } else {
-                thread::yield_now();
-            }
-            if let Some(seen) = self.read_committed(&look) {
-                return seen;
-            }
-            if deadline.remaining().is_none() {
-                return Err(LockError::TimedOut { holder: None });
-            }
-        }
     }
 
     /// All elements.

@@ -140,7 +140,8 @@ impl<T: Shared> List<T> {
     /// # Errors
     ///
     /// [`Corrupt`](LockError::Corrupt) if bytes in the segment cannot be, and rarely those of
-    /// [`lock`](Self::lock).
+    /// [`lock`](Self::lock), or [`TimedOut`](LockError::TimedOut) after ten seconds in which it was
+    /// overtaken and got no lock either.
     #[inline]
     pub fn get(&self, index: usize) -> Result<Option<T>, LockError> {
         self.look_at(|length| (index < length).then_some(index))

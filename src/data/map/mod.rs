@@ -199,7 +199,8 @@ impl<K: Shared, V: Shared> Map<K, V> {
     /// # Errors
     ///
     /// [`Corrupt`](LockError::Corrupt) if bytes in the segment cannot be, and rarely those of
-    /// [`entry`](Self::entry).
+    /// [`entry`](Self::entry), or [`TimedOut`](LockError::TimedOut) after ten seconds in which it was
+    /// overtaken and got no lock either.
     #[inline]
     pub fn get(&self, key: &K) -> Result<Option<V>, LockError> {
         let place = self.place(key);

@@ -2,19 +2,18 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
 use super::{DAMAGED, Map};
+use crate::data::overtaken;
 use crate::error::LockError;
 use crate::layout::{MapCell, MapStripe};
 use crate::raw::bytes::{self, Slot, Unchecked};
 use crate::raw::deadline::Deadline;
 use crate::raw::lock::{Acquired, Release};
 use crate::seam::atomic::{AtomicU64, fence};
-use crate::seam::looks;
 use crate::shared::Shared;
 
 /// How often a reader that writers overtake looks again before it takes the lock.
@@ -102,12 +101,18 @@ impl<K: Shared, V: Shared> Map<K, V> {
         look: impl Fn() -> Result<Option<R>, LockError>,
     ) -> Result<R, LockError> {
         let stripe = self.stripe(place)?;
-        for _ in 0..looks(OPTIMISTIC) {
-            if let Some(result) = Self::read_between_removals(stripe, &look) {
-                return result;
-            }
-        }
-        self.read_slowly(place, stripe, look)
+        overtaken::read(
+            &self.inner,
+            OPTIMISTIC,
+            || Self::read_between_removals(stripe, &look),
+            |deadline| {
+                self.lock(place, deadline)?;
+                let seen = look();
+                stripe.lock.unlock(Release::Clean);
+                // Nobody changes anything under the lock.
+                seen?.ok_or(DAMAGED)
+            },
+        )
     }
 
     /// One look at a value, without a lock. None if that did not tell.
@@ -134,30 +139,6 @@ impl<K: Shared, V: Shared> Map<K, V> {
             return None;
         }
         seen.transpose()
-    }
-
-    #[cold]
-    fn read_slowly<R>(
-        &self,
-        place: Place,
-        stripe: &MapStripe,
-        look: impl Fn() -> Result<Option<R>, LockError>,
-    ) -> Result<R, LockError> {
-        if self.inner.is_writable() {
-            self.lock(place, self.inner.forever())?;
-            let seen = look();
-            stripe.lock.unlock(Release::Clean);
-            // Nobody changes anything under the lock.
-            return seen?.ok_or(DAMAGED);
-        }
-        let deadline = Deadline::after(PATIENCE);
-        while deadline.remaining().is_some() {
-            if let Some(result) = Self::read_between_removals(stripe, &look) {
-                return result;
-            }
-            thread::yield_now();
-        }
-        Err(LockError::TimedOut { holder: None })
     }
 
     /// The value of a key, if it is in its chain. For [`read`](Self::read).
