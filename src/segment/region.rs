@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
@@ -282,7 +282,7 @@ impl<T: Shared> Elements<T> {
     }
 
     #[cfg(loom)]
-    pub(crate) fn memory(&self) -> core::ops::Range<usize> {
+    pub(crate) fn memory(&self) -> Range<usize> {
         let start = self.start.addr().get();
         start..start + self.count * bytes::packed_stride::<T>()
     }
@@ -308,16 +308,15 @@ impl<T: Shared> Elements<T> {
         let count = count.min(self.count);
         let start = start.min(self.count);
         let before_end = count.min(self.count - start);
-        self.row(start, before_end).chain(self.row(0, count - before_end))
+        self.row(start..start + before_end).chain(self.row(0..count - before_end))
     }
 
-    /// Elements one behind the other, which are there.
+    /// Those of a range that there are.
     #[inline]
-    fn row(&self, start: usize, count: usize) -> impl Iterator<Item = Slot<T>> + use<T> {
-        debug_assert!(start + count <= self.count);
+    pub(crate) fn row(&self, range: Range<usize>) -> impl Iterator<Item = Slot<T>> + use<T> {
         let first = self.start;
-        (start..start + count).map(move |index| {
-            // SAFETY: within the checked range, as `ring` sees to.
+        (range.start..range.end.min(self.count)).map(move |index| {
+            // SAFETY: within the checked range.
             let place = unsafe { first.byte_add(index * bytes::packed_stride::<T>()) };
             // SAFETY: as in `get`.
             unsafe { Slot::new(place) }
@@ -340,7 +339,7 @@ unsafe impl Sync for Bytes {}
 
 impl Bytes {
     #[cfg(loom)]
-    pub(crate) fn memory(&self) -> core::ops::Range<usize> {
+    pub(crate) fn memory(&self) -> Range<usize> {
         let start = self.start.addr().get();
         start..start + self.count
     }

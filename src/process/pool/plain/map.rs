@@ -99,9 +99,8 @@ where
     let field = Field::new(&memory, counts)?.ok_or(PoolError::Broken)?;
     field.begin(starts);
     let mut written = 0;
-    while let Some(place) = field.items.get(written)
-        && let Some(item) = items.next()
-    {
+    for place in field.items.row(0..count) {
+        let Some(item) = items.next() else { break };
         place.write(&item);
         written += 1;
     }
@@ -137,10 +136,10 @@ where
     crews.submit(Arc::clone(&map) as Arc<dyn Job>, false)?;
     map.wait()?;
     let mut values = Vec::with_capacity(count);
-    values.extend((0..count).map_while(|index| {
-        let value = map.field.results.get(index).and_then(|place| place.read().check());
-        value.and_then(&result)
-    }));
+    for place in map.field.results.row(0..count) {
+        let Some(value) = place.read().check().and_then(&result) else { break };
+        values.push(value);
+    }
     if values.len() < count {
         let index = values.len();
         let what = format!("{}: its bytes are none", std::any::type_name::<R>());

@@ -34,12 +34,13 @@ pub(super) fn run<T: Shared, U: Shared>(
         let range = field.range(part).ok_or_else(damaged)?;
         let item = Cell::new(item);
         let run = || {
-            for index in item.get()..range.end {
+            let rest = item.get()..range.end;
+            let places = field.items.row(rest.clone()).zip(field.results.row(rest.clone()));
+            for (index, (from, to)) in rest.zip(places) {
                 item.set(index);
                 // Release: pairs with the Acquire in `Field::left_at`. The result before is there.
                 at.store(2 * index as u64 + 1, Ordering::Release);
-                let value = field.items.get(index)?.read().check()?;
-                field.results.get(index)?.write(&function(value)?);
+                to.write(&function(from.read().check()?)?);
             }
             Some(())
         };
