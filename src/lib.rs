@@ -143,7 +143,7 @@ pub use error::{
 pub use error::{TypedCallError, TypedRecvError, TypedSendError};
 pub use outlive_derive::Shared;
 #[cfg(feature = "process")]
-pub use process::Process;
+pub use process::{Pool, Process};
 pub use raw::waiting::Waiting;
 pub use segment::{Backing, Object, ObjectInfo, ObjectKind, Segment, SegmentOptions};
 #[doc(hidden)]
