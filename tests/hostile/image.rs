@@ -4,7 +4,10 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use outlive::{Reset, Segment, SegmentOptions, Shared, Text};
+use outlive::{
+    ListenerOptions, LoanHandle, PoolLayout, Redeliver, Reset, Segment, SegmentOptions,
+    ServiceOptions, Shared, Slow, Start, TaskQueueOptions, Text,
+};
 
 /// Has bytes that are no value, and is matched on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Shared)]
@@ -91,6 +94,29 @@ pub(crate) const READERS: usize = 2;
 pub(crate) const PARTIES: usize = 2;
 pub(crate) const PERMITS: u64 = 3;
 
+/// Bytes of the pool's chunks.
+pub(crate) const LOANED: usize = 2 * 64 + 256;
+
+pub(crate) fn chunks() -> PoolLayout {
+    PoolLayout::new().chunks(2, 64).chunks(1, 256)
+}
+
+/// Of a byte queue and of pipes.
+pub(crate) const ROOM: usize = 64;
+
+pub(crate) fn listening() -> ListenerOptions {
+    ListenerOptions { connections: 1, capacity: ROOM, acceptors: 1 }
+}
+
+pub(crate) fn serving() -> ServiceOptions {
+    let options = ServiceOptions::new(16, 16).clients(1).servers(1).requests(2);
+    options.redeliver(Redeliver::UpTo(1))
+}
+
+pub(crate) fn working() -> TaskQueueOptions {
+    TaskQueueOptions::new(3).holders(2).redeliver(Redeliver::UpTo(2))
+}
+
 /// Creates all objects. More than the directory's first two blocks hold.
 fn furnish(segment: &Segment) -> Result<(), outlive::ObjectError> {
     segment.mutex("mutex number", u64::MAX)?;
@@ -141,10 +167,49 @@ fn furnish(segment: &Segment) -> Result<(), outlive::ObjectError> {
         states.try_push(State::Hot).expect("room");
         large.try_push([7; 9]).expect("room");
     }
+    furnish_channels(segment)
+}
+
+fn furnish_channels(segment: &Segment) -> Result<(), outlive::ObjectError> {
+    const ROOM_IS_LEFT: &str = "room";
+    let (records, large) =
+        (segment.spsc("ring record", 3)?, segment.spsc::<Large>("ring large", 2)?);
+    records.producer().expect("nobody's").try_push_slice(&[RECORD; 2]).expect(ROOM_IS_LEFT);
+    large.producer().expect("nobody's").try_push([7; 9]).expect(ROOM_IS_LEFT);
+    let waiting = segment.broadcast_with("broadcast waiting", 3, Slow::Block, 2)?;
+    let hasty = segment.broadcast_with("broadcast hasty", 3, Slow::Overwrite, 2)?;
+    let _seen = waiting.subscribe(Start::Oldest).expect("a place").try_recv();
+    let bytes = segment.byte_queue("bytes", ROOM)?;
+    let duplex = segment.pipe("pipe", ROOM)?;
+    let one_way = segment.one_way_pipe("one-way pipe", ROOM)?;
+    segment.listener("listener", listening())?;
+    let service = segment.service("service", serving())?;
+    let tasks = segment.task_queue_with("tasks", working())?;
+    for message in [&b"first"[..], b"the second"] {
+        waiting.try_publish(RECORD).expect(ROOM_IS_LEFT);
+        hasty.try_publish(5_u64).expect(ROOM_IS_LEFT);
+        bytes.try_push(message).expect(ROOM_IS_LEFT);
+        for pipe in [&duplex, &one_way] {
+            pipe.second().expect("nobody's").try_send_bytes(message).expect(ROOM_IS_LEFT);
+        }
+        tasks.try_push(RECORD).expect(ROOM_IS_LEFT);
+    }
+    tasks.try_pop().expect("a task").fail().expect("fail");
+    tasks.try_push(RECORD).expect(ROOM_IS_LEFT);
+    let (server, client) = (service.server().expect("first"), service.client().expect("first"));
+    let pending = client.send(b"request").expect("send");
+    server.try_accept().expect("accept").reply(b"reply").expect("reply");
+    pending.wait().expect("wait");
+    let pool = segment.loan_pool("pool", &chunks())?;
+    let handles = segment.queue::<LoanHandle>("handles", 3)?;
+    let loan = pool.try_loan_copy(b"loaned").expect("a chunk");
+    loan.try_send_to(&handles).expect(ROOM_IS_LEFT);
+    pool.try_loan(RECORD).expect("a chunk").try_send_to(&handles).expect(ROOM_IS_LEFT);
     Ok(())
 }
 
-/// The bytes of such a segment. The same in every process.
+/// The bytes of such a segment. The same in every process, but for what is drawn by lot: a map's
+/// secret, a pool's tag and generations.
 pub(crate) fn bytes() -> Vec<u8> {
     let place = Place::new("image");
     let segment = place.options().create("image").expect("create");
@@ -165,6 +230,10 @@ const LOCK_OF_DIRECTORY: u64 = 128;
 /// The size of a share, and of the lock that it starts with.
 const SHARE: u64 = 64;
 pub(crate) const LOCK: u64 = 40;
+/// The locks of a pipe: of its ends, and of both sides of one queue and the other.
+const PIPE_LOCKS: [u64; 6] = [64, 128, 192 + 128, 192 + 256, 704 + 128, 704 + 256];
+/// The size of a pipe that has one queue.
+const ONE_WAY: u64 = 704;
 
 fn word(bytes: &[u8], offset: u64) -> Option<u64> {
     let start = usize::try_from(offset).ok()?;
@@ -227,12 +296,14 @@ impl Extent {
     /// Where locks are in an object of that kind.
     pub(crate) fn locks(self, bytes: &[u8]) -> Vec<u64> {
         let at = |field: u64| self.offset.wrapping_add(field);
-        // From `start` on, as many as the word at `count` says, and fit in.
-        let shares = |start: u64, count: u64| {
+        let number = |field: u64| word(bytes, at(field)).unwrap_or(0);
+        // From `start` on, as many as that, and fit in.
+        let row = |start: u64, count: u64| {
             let room = self.size.min(CAPACITY).saturating_sub(start) / SHARE;
-            let count = word(bytes, at(count)).unwrap_or(0).min(room);
-            (0..count).map(move |index| at(start + index * SHARE))
+            (0..count.min(room)).map(move |index| at(start + index * SHARE))
         };
+        let shares = |start: u64, count: u64| row(start, number(count));
+        let ends = |pipe: u64| PIPE_LOCKS.map(|field| at(pipe + field));
         match self.kind {
             1 | 2 | 3 | 5 | 8 | 13 | 14 | 25 => vec![at(0)],
             6 => vec![at(128), at(256)],
@@ -242,6 +313,19 @@ impl Extent {
             15 => std::iter::once(at(0)).chain(shares(128, 48)).collect(),
             // A map's stripes are as far apart as shares, and begin with a lock as these do.
             24 | 26 => std::iter::once(at(0)).chain(shares(128, 72)).collect(),
+            16 => vec![at(128), at(320)],
+            17 => vec![at(128), at(256)],
+            18 => std::iter::once(at(128)).chain(shares(320, 16)).collect(),
+            // The headers of the chunks of all sizes are as far apart as shares, and begin like them.
+            19 => {
+                let counts = (0..16).map(|size| number(192 + size * 8));
+                row(512, counts.fold(0, u64::saturating_add)).collect()
+            }
+            20 if self.size > ONE_WAY => ends(0).to_vec(),
+            20 => ends(0)[..4].to_vec(),
+            // One acceptor and one connection.
+            21 => [at(0), at(256)].into_iter().chain(ends(256 + SHARE)).collect(),
+            22 | 23 => std::iter::once(at(0)).chain(shares(256, 160)).collect(),
             _ => Vec::new(),
         }
     }
@@ -250,11 +334,13 @@ impl Extent {
 impl Extent {
     /// The words at its start that are not part of a lock.
     pub(crate) fn plain_words(self, bytes: &[u8]) -> Vec<u64> {
-        /// What comes before an object's data is no larger.
+        /// What comes before most objects' data is no larger.
         const HEAD: u64 = 320;
+        // Of rings: the consumers' side, and the first messages.
+        let head = if (16..24).contains(&self.kind) { 2 * HEAD } else { HEAD };
         let locks = self.locks(bytes);
         let is_plain = |word: &u64| !locks.iter().any(|lock| (*lock..lock + LOCK).contains(word));
-        (self.offset..self.offset + self.size.min(HEAD)).step_by(8).filter(is_plain).collect()
+        (self.offset..self.offset + self.size.min(head)).step_by(8).filter(is_plain).collect()
     }
 }
 

@@ -49,7 +49,7 @@ fn the_largest_number_in_any_word_leaves_other_objects_alone() {
     let cases = image::objects(&bytes).into_iter().flat_map(|(name, object)| {
         let change = |offset| Change::Word { offset, value: u64::MAX };
         let words = object.plain_words(&bytes).into_iter();
-        words.map(move |offset| Case::To(name.clone(), vec![change(offset)]))
+        words.map(move |offset| Case::ToOne(name.clone(), change(offset)))
     });
     check_each(cases);
 }

@@ -10,7 +10,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nix::unistd::{Pid, gettid};
+use nix::unistd::Pid;
 
 use crate::image;
 
@@ -26,18 +26,17 @@ const TID: u32 = 0x3fff_ffff;
 const FREED: u32 = 0xc000_0000;
 
 impl Warden {
-    /// Watches the locks of the segment at `path`, which was `pristine` once and which the calling
-    /// thread will use.
+    /// Watches the locks of the segment at `path`, which was `pristine` once and which threads of
+    /// this process will use.
     pub(crate) fn over(path: &Path, pristine: &[u8]) -> Self {
         let file = File::options().read(true).write(true).open(path).expect("open");
         let known = image::lock_words(pristine);
-        let user = gettid();
         let free = move || {
             let mut bytes = vec![0; pristine_length()];
             let read = file.read_at(&mut bytes, 0).unwrap_or(0);
             bytes.truncate(read);
             for offset in image::lock_words(&bytes).into_iter().chain(known.iter().copied()) {
-                release(&file, offset, user);
+                release(&file, offset);
             }
         };
         free();
@@ -55,8 +54,9 @@ fn pristine_length() -> usize {
     image::CAPACITY as usize
 }
 
-/// Marks a lock whose holder is no user of the segment as the kernel does at its death.
-fn release(file: &File, offset: u64, user: Pid) {
+/// Marks a lock whose holder is no thread of this process, which may use the segment, as the kernel
+/// does at its death.
+fn release(file: &File, offset: u64) {
     let mut word = [0; 4];
     if file.read_at(&mut word, offset).is_ok_and(|read| read == word.len()) {
         let holder = u32::from_ne_bytes(word) & TID;
@@ -64,7 +64,8 @@ fn release(file: &File, offset: u64, user: Pid) {
             nix::sys::signal::kill(Pid::from_raw(holder.cast_signed()), None)
                 != Err(nix::errno::Errno::ESRCH)
         };
-        if holder != 0 && holder != user.as_raw().cast_unsigned() && lives(holder) {
+        let uses = |holder: u32| Path::new("/proc/self/task").join(holder.to_string()).exists();
+        if holder != 0 && lives(holder) && !uses(holder) {
             image::write(file, offset, &FREED.to_ne_bytes());
         }
     }

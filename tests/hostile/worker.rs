@@ -29,6 +29,8 @@ pub(crate) enum Case {
     During(Vec<Change>),
     /// To one object, of that name, after all handles were made.
     To(String, Vec<Change>),
+    /// The same, and that object alone is used then.
+    ToOne(String, Change),
     /// To locks, and to nothing that they protect, after all handles were made.
     ToLocks(Vec<Change>),
     /// To the links of locks that a thread holds, which then releases them or ends.
@@ -128,6 +130,14 @@ fn run_case(place: &Place, pristine: &[u8], case: &Case) {
         Case::After(changes) => after(place, pristine, &file, changes),
         Case::During(changes) => during(place, pristine, &file, changes),
         Case::To(name, changes) => apart(place, pristine, &file, changes, Damage::To(name)),
+        Case::ToOne(name, change) => {
+            let (segment, objects) = intact(place);
+            let one = Objects::find_one(&segment, name);
+            change.apply(&file, gettid());
+            let _warden = Warden::over(&place.file(NAME), pristine);
+            one.use_all(Others::Quiet);
+            objects.assert_committed(Damage::To(name));
+        }
         Case::ToLocks(changes) => apart(place, pristine, &file, changes, Damage::ToLocks),
         Case::Held(held) => links::run(place, pristine, &file, held),
     }

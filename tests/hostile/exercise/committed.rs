@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use outlive::{LockError, Shared};
 
 use super::{Objects, SHORT};
-use crate::image::{KEYS, PERMITS, RECORD, SYMBOL, State, WIDE, names_of_map};
+use crate::image::{KEYS, PERMITS, RECORD, Record, SYMBOL, State, WIDE, names_of_map};
 
 /// Where the damage was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,7 @@ impl Objects {
         self.assert_data(damage);
         self.assert_containers(damage);
         self.assert_messages(damage);
+        self.assert_channels(damage);
         if let Damage::To(_) = damage {
             self.assert_states(damage);
         }
@@ -141,6 +142,48 @@ impl Objects {
             "queue number": queue_number => Queue::peek_all, [vec![], vec![u64::MAX; 2]];
             "queue state": queue_state => Queue::peek_all, [vec![], vec![State::Hot; 2]];
             "queue large": queue_large => Queue::peek_all, [vec![], vec![[7; 9]; 2]];
+        }
+    }
+
+    /// What is in rings and byte queues is looked at in place, and stays.
+    fn assert_channels(&self, damage: Damage<'_>) {
+        use outlive::{ByteQueue, PopError, RoleError, Spsc, TaskQueue};
+
+        fn messages<T: Shared>(ring: &Spsc<T>) -> Result<Vec<T>, RoleError> {
+            let mut consumer = ring.consumer()?;
+            match consumer.try_read_chunk(9) {
+                Ok(chunk) => Ok([chunk.as_slices().0, chunk.as_slices().1].concat()),
+                Err(PopError::Lock(error)) => Err(error.into()),
+                Err(_) => Ok(Vec::new()),
+            }
+        }
+        let bytes = |queue: &ByteQueue| -> Result<Option<Vec<u8>>, LockError> {
+            match queue.try_read() {
+                Ok(message) => {
+                    let copy = message.to_vec();
+                    message.keep();
+                    Ok(Some(copy))
+                }
+                Err(PopError::Lock(error)) => Err(error),
+                Err(_) => Ok(None),
+            }
+        };
+        let tasks = |queue: &TaskQueue<Record>| -> Result<Option<Record>, LockError> {
+            match queue.try_pop() {
+                Ok(task) => {
+                    let copy = *task;
+                    task.put_back()?;
+                    Ok(Some(copy))
+                }
+                Err(PopError::Lock(error)) => Err(error),
+                Err(_) => Ok(None),
+            }
+        };
+        each! { self, damage:
+            "ring record": ring_record => messages, [vec![], vec![RECORD; 2], vec![RECORD; 3]];
+            "ring large": ring_large => messages, [vec![], vec![[7; 9]], vec![[7; 9]; 2]];
+            "bytes": bytes => bytes, [None, Some(b"first".to_vec()), Some(b"left".to_vec())];
+            "tasks": tasks => tasks, [None, Some(RECORD)];
         }
     }
 

@@ -1,24 +1,30 @@
 //! Calls every public operation. What they return is nobody's business here: that they do is.
 
 mod arrays;
+mod channels;
 mod committed;
+mod connections;
 mod containers;
 mod gates;
 mod latest;
+mod loans;
 mod onces;
 mod queues;
+mod rings;
 mod rwlocks;
 mod segments;
 mod several;
 mod single;
+mod tasks;
 
 use std::fmt::{Debug, Display};
 use std::hint::black_box;
 use std::time::Duration;
 
 use outlive::{
-    Array, AtomicCounter, Barrier, Condvar, Counter, Event, Latest, List, Map, Mutex, Namespace,
-    Object, Once, OnceValue, Queue, ReentrantMutex, RwLock, Segment, Semaphore, Value,
+    Array, AtomicCounter, Barrier, Broadcast, ByteQueue, Condvar, Counter, Event, Latest, List,
+    Listener, LoanHandle, LoanPool, Map, Mutex, Namespace, Object, Once, OnceValue, Pipe, Queue,
+    ReentrantMutex, RwLock, Segment, Semaphore, Service, Spsc, TaskQueue, Value,
 };
 
 use crate::image::{KEYS, Large, Name, RECORD, Record, SYMBOL, State, Wide, names_of_map};
@@ -26,7 +32,8 @@ use crate::image::{KEYS, Large, Name, RECORD, Record, SYMBOL, State, Wide, names
 pub(crate) use committed::Damage;
 pub(crate) use segments::{look, names, reopen};
 
-/// How long operations with a timeout may wait.
+/// How long operations with a timeout may wait. Of the same kind on one object, all but one do with
+/// less, so that cases are quick.
 const SHORT: Duration = Duration::from_micros(50);
 
 /// What may go on while the operations run.
@@ -73,6 +80,12 @@ macro_rules! objects {
         impl Objects {
             pub(crate) fn find(segment: &Segment) -> Self {
                 Self { $($field: find(segment, $name),)* }
+            }
+
+            /// That one, and those that others are used with.
+            pub(crate) fn find_one(segment: &Segment, name: &str) -> Self {
+                let wanted = [name, "mutex number", "handles"];
+                Self { $($field: wanted.contains(&$name).then(|| find(segment, $name)).flatten(),)* }
             }
 
             pub(crate) fn are_complete(&self) -> bool {
@@ -122,6 +135,18 @@ objects! {
     list_number: List<u16> = "list number",
     list_record: List<Record> = "list record",
     namespace: Namespace<16> = "namespace",
+    ring_record: Spsc<Record> = "ring record",
+    ring_large: Spsc<Large> = "ring large",
+    broadcast_waiting: Broadcast<Record> = "broadcast waiting",
+    broadcast_hasty: Broadcast<u64> = "broadcast hasty",
+    bytes: ByteQueue = "bytes",
+    pipe: Pipe = "pipe",
+    one_way_pipe: Pipe = "one-way pipe",
+    listener: Listener = "listener",
+    service: Service = "service",
+    tasks: TaskQueue<Record> = "tasks",
+    pool: LoanPool = "pool",
+    handles: Queue<LoanHandle> = "handles",
 }
 
 impl Objects {
@@ -157,6 +182,22 @@ impl Objects {
         self.list_number.iter().for_each(|list| containers::read_list(list, 7));
         self.list_record.iter().for_each(|list| containers::read_list(list, RECORD));
         self.namespace.iter().for_each(containers::read_namespace);
+        self.read_channels();
+    }
+
+    fn read_channels(&self) {
+        self.ring_record.iter().for_each(rings::read_spsc);
+        self.ring_large.iter().for_each(rings::read_spsc);
+        self.broadcast_waiting.iter().for_each(rings::read_broadcast);
+        self.broadcast_hasty.iter().for_each(rings::read_broadcast);
+        self.bytes.iter().for_each(channels::read_bytes);
+        self.pipe.iter().for_each(channels::read_pipe);
+        self.one_way_pipe.iter().for_each(channels::read_pipe);
+        self.listener.iter().for_each(connections::read_listener);
+        self.service.iter().for_each(connections::read_service);
+        self.tasks.iter().for_each(tasks::read);
+        self.pool.iter().for_each(loans::read);
+        self.handles.iter().for_each(queues::read);
     }
 
     /// Everything, through handles that may write.
@@ -205,6 +246,23 @@ impl Objects {
         self.list_number.iter().for_each(|list| containers::list(list, 7));
         self.list_record.iter().for_each(|list| containers::list(list, RECORD));
         self.namespace.iter().for_each(|space| containers::namespace(space, 7, SYMBOL));
+        self.use_channels(others);
         several::any(self);
+    }
+
+    fn use_channels(&self, others: Others) {
+        self.ring_record.iter().for_each(|ring| rings::spsc(ring, RECORD, others));
+        self.ring_large.iter().for_each(|ring| rings::spsc(ring, [7; 9], others));
+        self.broadcast_waiting.iter().for_each(|all| rings::broadcast(all, RECORD, others));
+        self.broadcast_hasty.iter().for_each(|all| rings::broadcast(all, 5, others));
+        self.bytes.iter().for_each(|queue| channels::bytes(queue, others));
+        self.pipe.iter().for_each(|pipe| channels::pipe(pipe, others));
+        self.one_way_pipe.iter().for_each(|pipe| channels::pipe(pipe, others));
+        self.listener.iter().for_each(|listener| connections::listener(listener, others));
+        self.service.iter().for_each(|service| connections::service(service, others));
+        self.tasks.iter().for_each(|queue| tasks::any(queue, RECORD, others));
+        self.pool.iter().for_each(|pool| loans::pool(pool, self.handles.as_ref(), others));
+        let handle = LoanHandle::from_bytes([7; 16]);
+        self.handles.iter().for_each(|queue| queues::any(queue, handle, others));
     }
 }

@@ -4,12 +4,13 @@ use std::fmt::Debug;
 use std::hint::black_box;
 
 use outlive::{
-    Array, Barrier, Event, Latest, List, Map, Mutex, Namespace, Once, OnceValue, Queue,
-    ReentrantMutex, Reset, RwLock, Segment, Semaphore, Value,
+    Array, Barrier, Broadcast, ByteQueue, Event, Latest, List, ListenerOptions, Map, Mutex,
+    Namespace, Once, OnceValue, Pipe, Queue, ReentrantMutex, Reset, RwLock, Segment, Semaphore,
+    Service, Slow, Spsc, TaskQueue, Value,
 };
 
 use super::{outcome, tried};
-use crate::image::{Place, RECORD, Record};
+use crate::image::{Place, RECORD, ROOM, Record, chunks, listening, serving, working};
 
 /// What a segment says of itself.
 pub(crate) fn look(segment: &Segment) {
@@ -33,6 +34,12 @@ pub(crate) fn look(segment: &Segment) {
     tried(segment.find::<Map<u64, u64>>("namespace"));
     tried(segment.find::<List<u32>>("list number"));
     tried(segment.find::<Namespace<17>>("namespace"));
+    tried(segment.find::<Spsc<u32>>("ring record"));
+    tried(segment.find::<Broadcast<u32>>("broadcast hasty"));
+    tried(segment.find::<ByteQueue>("pipe"));
+    tried(segment.find::<Pipe>("listener"));
+    tried(segment.find::<Service>("tasks"));
+    tried(segment.find::<TaskQueue<u64>>("tasks"));
 }
 
 /// Makes and removes objects.
@@ -61,6 +68,14 @@ pub(crate) fn names(segment: &Segment) {
     twice(|| segment.list::<u64>("new list", 3));
     twice(|| segment.namespace::<8>("new namespace", 2));
     twice(|| segment.create_object::<Mutex<u64>>("new mutex", 0));
+    twice(|| segment.spsc::<u64>("new ring", 2));
+    twice(|| segment.broadcast_with::<u64>("new broadcast", 2, Slow::Block, 1));
+    twice(|| segment.byte_queue("new bytes", ROOM));
+    twice(|| segment.pipe("new pipe", ROOM));
+    twice(|| segment.listener("new listener", listening()));
+    twice(|| segment.service("new service", serving()));
+    twice(|| segment.task_queue_with::<u64>("new tasks", working()));
+    twice(|| segment.loan_pool("new pool", &chunks()));
     // As they are, and in another shape.
     twice(|| segment.array("array number", 20, 0_i64));
     twice(|| segment.queue::<u64>("queue number", 9));
@@ -71,6 +86,14 @@ pub(crate) fn names(segment: &Segment) {
     twice(|| segment.bounded_semaphore("semaphore", 3));
     twice(|| segment.barrier("barrier", 3));
     twice(|| segment.latest("latest number", 0_u64));
+    twice(|| segment.spsc::<Record>("ring record", 9));
+    twice(|| segment.broadcast::<u64>("broadcast hasty", 3, Slow::Overwrite));
+    twice(|| segment.byte_queue("bytes", ROOM + 8));
+    twice(|| segment.one_way_pipe("pipe", ROOM));
+    twice(|| segment.listener("listener", ListenerOptions::default()));
+    twice(|| segment.service("service", serving().requests(1)));
+    twice(|| segment.task_queue::<Record>("tasks", 3));
+    twice(|| segment.loan_pool("pool", &chunks().chunks(1, 64)));
     for name in ["new mutex", "new queue", "mutex number", "value record", "array small", ""] {
         tried(segment.remove(name));
     }
@@ -78,6 +101,12 @@ pub(crate) fn names(segment: &Segment) {
         tried(segment.remove(name));
     }
     for name in ["new rwlock", "new semaphore", "new latest", "rwlock state", "barrier", "once"] {
+        tried(segment.remove(name));
+    }
+    for name in ["new ring", "new broadcast", "new bytes", "new pipe", "new listener", "pool"] {
+        tried(segment.remove(name));
+    }
+    for name in ["new service", "new tasks", "new pool", "bytes", "listener", "tasks"] {
         tried(segment.remove(name));
     }
     twice(|| segment.array("larger than there is room", 1 << 20, 0_u64));

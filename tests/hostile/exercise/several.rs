@@ -36,6 +36,9 @@ impl Objects {
         add(all, self.latest_wide.as_ref().map(|latest| latest.changed(latest.version())));
         add(all, self.event_manual.clone());
         add(all, self.event_auto.clone());
+        add(all, self.bytes.as_ref().map(|queue| queue.readable()));
+        add(all, self.bytes.as_ref().map(|queue| queue.writable(8)));
+        add(all, self.tasks.as_ref().map(|queue| queue.readable()));
         things
     }
 }
