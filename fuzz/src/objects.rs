@@ -221,8 +221,8 @@ fn free(memory: &Memory, handle: &impl Debug) {
 
 fn free_ends<T>(memory: &Memory, queue: &Queue<T>) {
     let place = place(queue);
-    locks::free(memory, place + 64);
     locks::free(memory, place + 128);
+    locks::free(memory, place + 256);
 }
 
 /// Frees a map's locks: of its pool, and of as many stripes as those of the image have.
