@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::change::{Change, changes, changes_to, changes_to_locks, length};
+use crate::change::{Change, Who, changes, changes_to, changes_to_locks, length};
 use crate::image;
 use crate::links;
 use crate::worker::{Case, check, check_each};
@@ -58,6 +58,15 @@ fn the_largest_number_in_any_word_leaves_other_objects_alone() {
 fn what_is_read_under_damaged_locks_was_committed() {
     let bytes = image::bytes();
     check(128, changes_to_locks(&bytes, 1..5).prop_map(Case::ToLocks));
+}
+
+/// The kernel will never say that such a holder died.
+#[test]
+fn a_holder_that_there_is_not_holds_nobody_up_whatever_lock_names_it() {
+    let bytes = image::bytes();
+    let nobody = |offset| Change::Holder { offset, who: Who::Nobody, flags: 0 };
+    let locks = image::lock_words(&bytes).into_iter();
+    check_each(locks.map(|offset| Case::ToLocks(vec![nobody(offset)])));
 }
 
 #[test]

@@ -102,17 +102,18 @@ pub(crate) fn run(arguments: &[String]) {
     let pristine = image::bytes();
     while let Some(line) = listen() {
         let case = serde_json::from_str(&line).expect("a case");
-        within(PATIENCE, || run_case(&place, &pristine, &case));
+        within(PATIENCE, &line, || run_case(&place, &pristine, &case));
         say("passed");
     }
 }
 
 /// Ends the process if that takes longer.
-fn within(limit: Duration, run: impl FnOnce()) {
+fn within(limit: Duration, case: &str, run: impl FnOnce()) {
     let (done, is_done) = channel::<()>();
+    let case = case.to_owned();
     let guard = std::thread::spawn(move || {
         if is_done.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-            eprintln!("a case hangs");
+            eprintln!("a case hangs: {case}");
             std::process::abort();
         }
     });

@@ -156,8 +156,9 @@ impl Locked<'_> {
                 return taken.map(|()| None);
             }
             self.mark(index, true);
+            // Also if it is somebody else's, whose death is to be heard of.
+            self.grow(index);
             if taken.is_ok() {
-                self.grow(index);
                 return Ok(Some(index));
             }
             // The bit was wrong, or the hand is damaged for good.
