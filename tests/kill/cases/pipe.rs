@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use outlive::{Pipe, PipeEnd, PipeRecvError, PipeSendError};
 
-use super::deadline;
+use super::{UNHURRIED, deadline};
 use crate::case::{Broken, By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 /// Four messages in each direction.
@@ -152,7 +152,7 @@ fn wait_for_room(world: &World) -> u64 {
 }
 
 fn wait_for_first(world: &World) -> u64 {
-    let taken = pipe(world).take_timeout(outlive::Side::First, deadline());
+    let taken = pipe(world).take_timeout(outlive::Side::First, UNHURRIED);
     drop(taken.expect("the first end"));
     END
 }

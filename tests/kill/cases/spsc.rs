@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use outlive::{Consumer, PopError, Producer, PushError, RoleError, Spsc};
 
-use super::deadline;
+use super::{UNHURRIED, deadline};
 use crate::case::{Broken, By, Case, Operation, Seen, Verdict, WaitFrom, Waiter, World, hold};
 
 const CAPACITY: usize = 4;
@@ -231,12 +231,12 @@ fn wait_for_room(world: &World) -> u64 {
 }
 
 fn wait_for_producer(world: &World) -> u64 {
-    drop(ring(world).producer_timeout(deadline()).expect("the role of the dead"));
+    drop(ring(world).producer_timeout(UNHURRIED).expect("the role of the dead"));
     NOTHING
 }
 
 fn wait_for_consumer(world: &World) -> u64 {
-    drop(ring(world).consumer_timeout(deadline()).expect("the role of the dead"));
+    drop(ring(world).consumer_timeout(UNHURRIED).expect("the role of the dead"));
     NOTHING
 }
 
