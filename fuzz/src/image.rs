@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use outlive::{ObjectError, Reset, Segment, Shared};
+use outlive::{ObjectError, PoolLayout, Reset, Segment, ServiceOptions, Shared, Slow};
 
-pub const CAPACITY: u64 = 32 << 10;
+pub const CAPACITY: u64 = 64 << 10;
 
 /// How many readers locks and latest values are for.
 pub const READERS: usize = 2;
@@ -59,6 +59,16 @@ fn furnish(segment: &Segment) -> Result<(), ObjectError> {
     let map = segment.map::<u64, u64>("24", 8)?;
     let list = segment.list::<Record>("25", 5)?;
     let space = segment.namespace::<16>("26", 3)?;
+    let ring = segment.spsc::<Record>("27", 5)?;
+    let bytes = segment.byte_queue("28", 128)?;
+    let channel = segment.broadcast::<u64>("29", 4, Slow::Overwrite)?;
+    let pipe = segment.pipe("30", 128)?;
+    let tasks = segment.task_queue::<u64>("31", 4)?;
+    segment.loan_pool("32", &PoolLayout::new().chunks(2, 64).chunks(1, 256))?;
+    segment.service("33", ServiceOptions::new(16, 16))?;
+    let _ring = ring.producer().map(|mut end| drop(end.try_push(RECORD)));
+    let _sent = (bytes.try_push(b"one"), channel.try_publish(1), tasks.try_push(1));
+    let _first = pipe.first().map(|end| drop(end.try_send_bytes(b"one")));
     segment.value("removed", 1_u64)?;
     segment.remove("removed")?;
     for i in 0..3 {

@@ -8,6 +8,7 @@
 
 #![no_main]
 
+mod channels;
 mod containers;
 mod image;
 mod input;

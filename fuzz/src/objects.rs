@@ -3,13 +3,14 @@
 use std::fmt::Debug;
 
 use outlive::{
-    Array, AtomicCounter, Barrier, Condvar, Counter, Event, Latest, List, Map, Mutex, Namespace,
-    Object, Once, OnceValue, Queue, ReentrantMutex, RwLock, Segment, Semaphore, Value, Waitable,
+    Array, AtomicCounter, Barrier, Broadcast, ByteQueue, Condvar, Counter, Event, Latest, List,
+    LoanPool, Map, Mutex, Namespace, Object, Once, OnceValue, Pipe, Queue, ReentrantMutex, RwLock,
+    Segment, Semaphore, Service, Spsc, TaskQueue, Value, Waitable,
 };
 
 use crate::image::{Record, State};
 use crate::memory::Memory;
-use crate::{containers, locks, operations, sync_operations};
+use crate::{channels, containers, locks, operations, sync_operations};
 
 enum Handle {
     Number(Mutex<u64>),
@@ -36,14 +37,28 @@ enum Handle {
     Map(Map<u64, u64>),
     List(List<Record>),
     Namespace(Namespace<16>),
+    Ring(Spsc<Record>),
+    Bytes(ByteQueue),
+    Broadcast(Broadcast<u64>),
+    Pipe(Pipe),
+    Tasks(TaskQueue<u64>),
+    Pool(LoanPool),
+    Service(Service),
 }
 
 /// Too large for a `Latest` to be read without a share.
 type Records = [Record; 20];
 const RECORDS: Records = [crate::image::RECORD; 20];
 
-#[derive(Default)]
-pub struct Objects([Option<Handle>; 27]);
+const KINDS: usize = 34;
+
+pub struct Objects([Option<Handle>; KINDS]);
+
+impl Default for Objects {
+    fn default() -> Self {
+        Self([const { None }; KINDS])
+    }
+}
 
 fn find<K: Object>(segment: &Segment, number: usize, of: fn(K) -> Handle) -> Option<Handle> {
     segment.find(&number.to_string()).ok().map(of)
@@ -84,7 +99,14 @@ impl Objects {
             23 => find(segment, number, Handle::LatestRecords),
             24 => find(segment, number, Handle::Map),
             25 => find(segment, number, Handle::List),
-            _ => find(segment, number, Handle::Namespace),
+            26 => find(segment, number, Handle::Namespace),
+            27 => find(segment, number, Handle::Ring),
+            28 => find(segment, number, Handle::Bytes),
+            29 => find(segment, number, Handle::Broadcast),
+            30 => find(segment, number, Handle::Pipe),
+            31 => find(segment, number, Handle::Tasks),
+            32 => find(segment, number, Handle::Pool),
+            _ => find(segment, number, Handle::Service),
         };
     }
 
@@ -168,6 +190,28 @@ impl Objects {
                 free_stripes(memory, space);
                 containers::namespace(space, operation);
             }
+            Handle::Ring(ring) => channels::spsc(ring, crate::image::RECORD, operation),
+            Handle::Bytes(queue) => {
+                free_at(memory, queue, [128, 256]);
+                channels::bytes(queue, operation);
+            }
+            Handle::Broadcast(channel) => {
+                free_at(memory, channel, [128, 320]);
+                channels::broadcast(channel, 7, operation);
+            }
+            Handle::Pipe(pipe) => {
+                free_at(memory, pipe, [320, 448, 832, 960]);
+                channels::pipe(pipe, operation);
+            }
+            Handle::Tasks(queue) => {
+                free(memory, queue);
+                channels::tasks(queue, operation);
+            }
+            Handle::Pool(pool) => channels::pool(pool, operation),
+            Handle::Service(service) => {
+                free(memory, service);
+                channels::service(service, operation);
+            }
         }
     }
 
@@ -199,7 +243,14 @@ impl Objects {
                     things.push(Box::new(latest.changed(latest.version())));
                 }
                 Handle::List(list) => things.push(Box::new(list.available())),
-                Handle::Map(_)
+                Handle::Bytes(queue) => things.push(Box::new(queue.readable())),
+                Handle::Tasks(queue) => things.push(Box::new(queue.readable())),
+                Handle::Ring(_)
+                | Handle::Broadcast(_)
+                | Handle::Pipe(_)
+                | Handle::Pool(_)
+                | Handle::Service(_)
+                | Handle::Map(_)
                 | Handle::Namespace(_)
                 | Handle::Atomic(_)
                 | Handle::NumberLock(_)
@@ -219,10 +270,13 @@ fn free(memory: &Memory, handle: &impl Debug) {
     locks::free(memory, place(handle));
 }
 
+fn free_at<const N: usize>(memory: &Memory, handle: &impl Debug, locks: [u64; N]) {
+    let place = place(handle);
+    locks.iter().for_each(|lock| locks::free(memory, place + lock));
+}
+
 fn free_ends<T>(memory: &Memory, queue: &Queue<T>) {
-    let place = place(queue);
-    locks::free(memory, place + 128);
-    locks::free(memory, place + 256);
+    free_at(memory, queue, [128, 256]);
 }
 
 /// Frees a map's locks: of its pool, and of as many stripes as those of the image have.
