@@ -37,9 +37,8 @@ pub(crate) enum Case {
     Held(links::Held),
 }
 
-/// How long one case may take. It waits 100 ms for each lock whose holder is nobody, and ten seconds for
-/// each value of a read-only segment that contradicts itself.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long one case may take. A case waits 100 ms for each lock whose holder is nobody.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs a property in worker processes: one for as long as it lives, and a new one after a failure,
 /// so that a failing case can be made smaller.

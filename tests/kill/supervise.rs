@@ -16,7 +16,7 @@ use crate::round::Situation;
 use crate::table::Table;
 
 /// A worker tells something at least that often, or it hangs itself.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 type Job = (usize, &'static str, Situation);
 

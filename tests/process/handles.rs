@@ -11,13 +11,11 @@ use outlive::{
 use crate::observe::file;
 use crate::support::{unique, watchdog};
 
-/// Returns once nobody has the segment. What other tests start has it as well, from fork to exec; where
-/// that took long, whoever was the last one left the name to the next who opens it.
-fn await_end_of(name: &str) {
-    while !matches!(Segment::open(name), Err(SegmentError::NotFound { .. })) {
-        std::thread::yield_now();
-    }
-    assert!(!file(name).exists());
+/// Runs a test that looks for a segment's name in a process where no other one starts any: a child has
+/// its parent's segments until it calls exec, and who leaves in that moment is not the last one.
+fn alone(test: impl Fn(()) + Copy + Send + std::marker::Sync + 'static) {
+    watchdog();
+    Process::options().daemon(true).start(test, ()).unwrap().join().unwrap();
 }
 
 type Data = (
@@ -132,12 +130,13 @@ fn objects_of_every_kind_are_arguments_in_an_anonymous_segment() {
 
 #[test]
 fn objects_of_every_kind_are_arguments_in_a_named_segment() {
-    watchdog();
-    let name = unique("passed");
-    let segment = Segment::create(&name).unwrap();
-    every_kind_works(&segment);
-    drop(segment);
-    await_end_of(&name);
+    alone(|()| {
+        let name = unique("passed");
+        let segment = Segment::create(&name).unwrap();
+        every_kind_works(&segment);
+        drop(segment);
+        assert!(!file(&name).exists(), "nobody is left");
+    });
 }
 
 type Dialogue =
@@ -208,58 +207,61 @@ fn containers_are_arguments_and_results() {
 
 #[test]
 fn a_segment_is_an_argument_and_a_result() {
-    watchdog();
-    let name = unique("passed-segment");
-    let segment = Segment::create(&name).unwrap();
-    let mut process = Process::start(
-        |(segment, anonymous): (Segment, Segment)| {
-            segment.value("made there", 5_u8).unwrap();
-            let made = Segment::anonymous().unwrap();
-            made.value("n", 6_u8).unwrap();
-            (segment.name().map(str::to_owned), anonymous.name().is_none(), segment, made)
-        },
-        (segment.clone(), Segment::anonymous().unwrap()),
-    )
-    .unwrap();
-    let (told, nameless, back, made) = process.join().unwrap();
-    assert_eq!((told.as_deref(), nameless), (Some(name.as_str()), true));
-    assert_eq!(segment.find::<Value<u8>>("made there").unwrap().get(), Ok(5));
-    assert_eq!(back.name(), Some(name.as_str()));
-    // Its maker has ended.
-    assert_eq!(made.find::<Value<u8>>("n").unwrap().get(), Ok(6));
-    drop((back, segment));
-    await_end_of(&name);
+    alone(|()| {
+        let name = unique("passed-segment");
+        let segment = Segment::create(&name).unwrap();
+        let mut process = Process::start(
+            |(segment, anonymous): (Segment, Segment)| {
+                segment.value("made there", 5_u8).unwrap();
+                let made = Segment::anonymous().unwrap();
+                made.value("n", 6_u8).unwrap();
+                (segment.name().map(str::to_owned), anonymous.name().is_none(), segment, made)
+            },
+            (segment.clone(), Segment::anonymous().unwrap()),
+        )
+        .unwrap();
+        let (told, nameless, back, made) = process.join().unwrap();
+        assert_eq!((told.as_deref(), nameless), (Some(name.as_str()), true));
+        assert_eq!(segment.find::<Value<u8>>("made there").unwrap().get(), Ok(5));
+        assert_eq!(back.name(), Some(name.as_str()));
+        // Its maker has ended.
+        assert_eq!(made.find::<Value<u8>>("n").unwrap().get(), Ok(6));
+        drop((back, segment));
+        assert!(!file(&name).exists());
+    });
 }
 
 #[test]
 fn the_starter_may_leave_before_the_process_arrives() {
-    watchdog();
-    let name = unique("handed-over");
-    let gate = Segment::anonymous().unwrap().event("gate", Reset::Manual).unwrap();
-    let segment = Segment::create(&name).unwrap();
-    let value = segment.value("v", 7_u64).unwrap();
-    drop(segment);
-    // The only handle is the argument.
-    let run = |(value, gate): (Value<u64>, Event)| {
-        gate.wait().unwrap();
-        value.get().unwrap()
-    };
-    let mut process = Process::start(run, (value, gate.clone())).unwrap();
-    assert!(file(&name).exists(), "it is in use, wherever the process has come to");
-    gate.set().unwrap();
-    assert_eq!(process.join(), Ok(7));
-    await_end_of(&name);
+    alone(|()| {
+        let name = unique("handed-over");
+        let gate = Segment::anonymous().unwrap().event("gate", Reset::Manual).unwrap();
+        let segment = Segment::create(&name).unwrap();
+        let value = segment.value("v", 7_u64).unwrap();
+        drop(segment);
+        // The only handle is the argument.
+        let run = |(value, gate): (Value<u64>, Event)| {
+            gate.wait().unwrap();
+            value.get().unwrap()
+        };
+        let mut process = Process::start(run, (value, gate.clone())).unwrap();
+        assert!(file(&name).exists(), "it is in use, wherever the process has come to");
+        gate.set().unwrap();
+        assert_eq!(process.join(), Ok(7));
+        assert!(!file(&name).exists(), "the process was the last one");
+    });
 }
 
 #[test]
 fn a_start_that_fails_leaves_no_segment() {
-    watchdog();
-    let name = unique("not-started");
-    let value = Segment::create(&name).unwrap().value("v", 7_u64).unwrap();
-    let nowhere = Process::options().current_dir("/nonexistent");
-    let error = nowhere.start(|value: Value<u64>| value.get().unwrap(), value).unwrap_err();
-    assert!(matches!(error, StartError::Os(_)), "{error}");
-    await_end_of(&name);
+    alone(|()| {
+        let name = unique("not-started");
+        let value = Segment::create(&name).unwrap().value("v", 7_u64).unwrap();
+        let nowhere = Process::options().current_dir("/nonexistent");
+        let error = nowhere.start(|value: Value<u64>| value.get().unwrap(), value).unwrap_err();
+        assert!(matches!(error, StartError::Os(_)), "{error}");
+        assert!(!file(&name).exists());
+    });
 }
 
 #[test]
@@ -382,18 +384,20 @@ fn more_segments_than_can_go_along_are_an_error() {
 
 #[test]
 fn one_that_is_killed_on_its_way_leaves_nothing() {
-    watchdog();
-    let name = unique("killed-on-its-way");
-    let segment = Segment::create(&name).unwrap();
-    let value = segment.value("v", 7_u64).unwrap();
-    drop(segment);
-    for _ in 0..20 {
-        let mut process =
-            Process::start(|value: Value<u64>| value.get().unwrap(), value.clone()).unwrap();
-        // Before it has come to anything, most of the time.
-        process.kill().unwrap();
-        let _either = process.join();
-    }
-    drop(value);
-    await_end_of(&name);
+    alone(|()| {
+        let name = unique("killed-on-its-way");
+        let segment = Segment::create(&name).unwrap();
+        let value = segment.value("v", 7_u64).unwrap();
+        drop(segment);
+        for _ in 0..20 {
+            let mut process =
+                Process::start(|value: Value<u64>| value.get().unwrap(), value.clone()).unwrap();
+            // Before it has come to anything, most of the time.
+            process.kill().unwrap();
+            let _either = process.join();
+        }
+        drop(value);
+        assert!(!file(&name).exists());
+        assert!(matches!(Segment::open(&name), Err(SegmentError::NotFound { .. })));
+    });
 }

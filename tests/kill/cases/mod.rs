@@ -69,5 +69,5 @@ const UNHURRIED: Duration = Duration::from_secs(3600);
 
 /// How long an operation of a contract may take.
 fn deadline() -> Duration {
-    if crate::tracee::is_traced() { UNHURRIED } else { Duration::from_secs(10) }
+    if crate::tracee::is_traced() { UNHURRIED } else { Duration::from_secs(3) }
 }

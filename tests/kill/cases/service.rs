@@ -1,11 +1,12 @@
 //! `Service`: send, call, accept, reply; becoming a client or a server, and leaving; close.
 
 use std::cell::RefCell;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use outlive::{
-    CallError, Client, Pending, Redeliver, ReplyError, Request, ServeError, Server, Service,
-    ServiceError, ServiceOptions,
+    CallError, Client, Pending, Redeliver, Request, ServeError, Server, Service, ServiceError,
+    ServiceOptions,
 };
 
 use super::deadline;
@@ -35,6 +36,8 @@ fn number(found: &[u8]) -> Option<u8> {
 thread_local! {
     /// The survivor's own server, so that there is one all the time.
     static SERVER: RefCell<Option<Server>> = const { RefCell::new(None) };
+    /// Who asks until it is answered, or there is no server.
+    static ASKING: RefCell<Option<JoinHandle<()>>> = const { RefCell::new(None) };
 }
 
 fn service(world: &World) -> &'static Service {
@@ -115,11 +118,7 @@ fn serve(world: &World) -> Operation {
     let server = server(world);
     Box::new(move || {
         let mut request = server.accept().expect("accept");
-        // Who asks does not wait for ever for one that is stepped.
-        match request.reply(&bytes(2)) {
-            Ok(()) | Err(ReplyError::ClientGone) => {}
-            Err(error) => panic!("reply: {error}"),
-        }
+        request.reply(&bytes(2)).expect("reply");
     })
 }
 
@@ -192,6 +191,18 @@ fn ask(world: &World) {
     let _outcome = client.call_timeout(&bytes(1), Duration::from_millis(500));
 }
 
+/// Asks one that is stepped, and takes its time.
+fn ask_patiently(world: &World) {
+    let service = service(world);
+    let asking = std::thread::spawn(|| {
+        let client = service.client().expect("client");
+        let outcome = client.call(&bytes(1));
+        let right = matches!(outcome, Err(CallError::ServerDied | CallError::NoServer));
+        assert!(right || outcome.is_ok_and(|reply| number(&reply) == Some(2)));
+    });
+    ASKING.set(Some(asking));
+}
+
 fn end(world: &World) {
     service(world).close().expect("close");
 }
@@ -205,6 +216,9 @@ const fn waits(from: WaitFrom, wait: fn(&World) -> u64, release: fn(&World)) -> 
 /// All places are free, for clients, servers and requests, and a call works.
 fn is_whole(world: &World) -> Verdict {
     drop(SERVER.take());
+    if let Some(asking) = ASKING.take() {
+        hold!(Lost, asking.join().is_ok(), "another reply, or another error");
+    }
     let service = service(world);
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
@@ -334,7 +348,7 @@ pub(super) fn cases() -> Vec<Case> {
             name: "service-serve",
             heavy: true,
             operation: serve,
-            unblock: Some(ask),
+            unblock: Some(ask_patiently),
             waiter: calls,
             peer: false,
             repair: None,
